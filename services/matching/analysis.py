@@ -1,0 +1,73 @@
+"""Turns text into the terms that lexical matching counts: stemmed words, and bigrams of Chinese characters."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import tantivy
+
+# A run of Han characters, or a word of any other script. Numbers alone are no words: "600" in two texts is a coincidence
+# far more often than a shared subject, and checks compare figures with their units.
+_RUN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+|[^\W_\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
+_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+_LONGEST_WORD = 40
+_STEMMER = (
+    tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.raw())
+    .filter(tantivy.Filter.lowercase())
+    .filter(tantivy.Filter.stopword("english"))
+    .filter(tantivy.Filter.stemmer("english"))
+    .build()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One distinct term of a record, with how often each field holds it."""
+
+    term: str
+    surface: str
+    title: int
+    body: int
+
+
+def is_han(text: str) -> bool:
+    """Whether the text holds a Chinese character."""
+    return _HAN.search(text) is not None
+
+
+@lru_cache(maxsize=200_000)
+def _stem(word: str) -> str | None:
+    """The stem of a word, or None for a stop word."""
+    stems = _STEMMER.analyze(word)
+    return stems[0] if stems else None
+
+
+def tokens(text: str) -> Iterable[tuple[str, str]]:
+    """Every (term, surface form) of a text in order, repeated as often as it occurs."""
+    for match in _RUN.finditer(unicodedata.normalize("NFKC", text)):
+        run = match.group()
+        if _HAN.match(run):
+            if len(run) == 1:
+                yield run, run
+            for start in range(len(run) - 1):
+                bigram = run[start : start + 2]
+                yield bigram, bigram
+        elif 2 <= len(run) <= _LONGEST_WORD and not run.isdigit():
+            stem = _stem(run)
+            if stem is not None:
+                yield stem, run
+
+
+def terms(title: str, body: str) -> list[Term]:
+    """The distinct terms of a record in the order of their first occurrence, title first."""
+    counts: dict[str, list[int]] = {}
+    surfaces: dict[str, str] = {}
+    for field, text in enumerate((title, body)):
+        for term, surface in tokens(text):
+            if term not in counts:
+                counts[term] = [0, 0]
+                surfaces[term] = surface
+            counts[term][field] += 1
+    return [Term(term, surfaces[term], title_count, body_count) for term, (title_count, body_count) in counts.items()]

@@ -1,0 +1,192 @@
+"""Every event of the platform: what is published, what a member may send, what a member finds in its inbox.
+
+Canonical events are read tolerantly: an unknown field is carried along, an unknown enumeration value reads as
+"other", an unknown visibility as the strictest. Drafts are read exactly. Inbox messages hold declared fields only.
+To store one, use `model_dump(mode="json")`.
+"""
+
+from shared.contracts.base import Draft, EventData, InboxMessage, unknown_fields, without_unknown_fields
+from shared.contracts.dead_letter import DeadLetter, OriginalHeader, OriginalRecord
+from shared.contracts.demand import (
+    Comparator,
+    CooperationMode,
+    DemandBody,
+    DemandDraft,
+    DemandPosted,
+    Priority,
+    Target,
+)
+from shared.contracts.feedback import (
+    AnswerDraft,
+    Decision,
+    DeclineReason,
+    MatchAnswered,
+    OutcomeDraft,
+    OutcomeRecorded,
+    Result,
+    SeenVersions,
+)
+from shared.contracts.formats import full_id
+from shared.contracts.inbox import (
+    MOST_ERRORS,
+    FieldProblem,
+    Miss,
+    NoMatch,
+    OwnRecord,
+    Proposal,
+    ProposalWithdrawn,
+    Receipt,
+    ReceiptOutcome,
+    RecordKind,
+    RecordReference,
+    Rejection,
+)
+from shared.contracts.match import (
+    Check,
+    DemandDisplay,
+    DemandParty,
+    DemandRiskExtract,
+    DemandSearched,
+    MatchProposed,
+    NearestMiss,
+    Party,
+    Side,
+    TechnologyDisplay,
+    TechnologyParty,
+    TechnologyRiskExtract,
+    Verdict,
+)
+from shared.contracts.organisation import Contact, OrganisationKind, OrganisationRegistered, OrganisationSize
+from shared.contracts.risk import (
+    AmountDistribution,
+    Assessment,
+    Assumption,
+    Driver,
+    EvidenceWeight,
+    NotAssessed,
+    NotAssessedReason,
+    Parameter,
+    Percentiles,
+    Risk,
+    RiskAssessed,
+    RiskModelPublished,
+    Stage,
+    StageForecast,
+)
+from shared.contracts.technology import (
+    Ipr,
+    IprStatus,
+    Plan,
+    TechnologyBody,
+    TechnologyDraft,
+    TechnologySubmitted,
+    TransferMode,
+)
+from shared.contracts.values import Evidence, Money, MoneyRange, StrategicField, Trl, Visibility, visible_to
+
+EVENTS: tuple[type[EventData], ...] = (
+    OrganisationRegistered,
+    TechnologySubmitted,
+    DemandPosted,
+    MatchProposed,
+    DemandSearched,
+    RiskAssessed,
+    MatchAnswered,
+    OutcomeRecorded,
+    RiskModelPublished,
+    DeadLetter,
+)
+"""What the services say to each other."""
+
+DRAFTS: tuple[type[Draft], ...] = (TechnologyDraft, DemandDraft, AnswerDraft, OutcomeDraft)
+"""What a member may write into its outbox."""
+
+INBOX_MESSAGES: tuple[type[InboxMessage], ...] = (Receipt, Rejection, Proposal, ProposalWithdrawn, NoMatch)
+"""What a member finds in its inbox."""
+
+__all__ = [
+    "DRAFTS",
+    "EVENTS",
+    "INBOX_MESSAGES",
+    "MOST_ERRORS",
+    "AmountDistribution",
+    "AnswerDraft",
+    "Assessment",
+    "Assumption",
+    "Check",
+    "Comparator",
+    "Contact",
+    "CooperationMode",
+    "DeadLetter",
+    "Decision",
+    "DeclineReason",
+    "DemandBody",
+    "DemandDisplay",
+    "DemandDraft",
+    "DemandParty",
+    "DemandPosted",
+    "DemandRiskExtract",
+    "DemandSearched",
+    "Draft",
+    "Driver",
+    "EventData",
+    "Evidence",
+    "EvidenceWeight",
+    "FieldProblem",
+    "InboxMessage",
+    "Ipr",
+    "IprStatus",
+    "MatchAnswered",
+    "MatchProposed",
+    "Miss",
+    "Money",
+    "MoneyRange",
+    "NearestMiss",
+    "NoMatch",
+    "NotAssessed",
+    "NotAssessedReason",
+    "OrganisationKind",
+    "OrganisationRegistered",
+    "OrganisationSize",
+    "OriginalHeader",
+    "OriginalRecord",
+    "OutcomeDraft",
+    "OutcomeRecorded",
+    "OwnRecord",
+    "Parameter",
+    "Party",
+    "Percentiles",
+    "Plan",
+    "Priority",
+    "Proposal",
+    "ProposalWithdrawn",
+    "Receipt",
+    "ReceiptOutcome",
+    "RecordKind",
+    "RecordReference",
+    "Rejection",
+    "Result",
+    "Risk",
+    "RiskAssessed",
+    "RiskModelPublished",
+    "SeenVersions",
+    "Side",
+    "Stage",
+    "StageForecast",
+    "StrategicField",
+    "Target",
+    "TechnologyBody",
+    "TechnologyDisplay",
+    "TechnologyDraft",
+    "TechnologyParty",
+    "TechnologyRiskExtract",
+    "TechnologySubmitted",
+    "TransferMode",
+    "Trl",
+    "Verdict",
+    "Visibility",
+    "full_id",
+    "unknown_fields",
+    "visible_to",
+    "without_unknown_fields",
+]

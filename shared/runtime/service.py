@@ -1,0 +1,245 @@
+"""A service: handlers registered in one line each, run until told to stop."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from faststream import AckPolicy, FastStream
+from faststream.kafka import KafkaBroker, KafkaMessage
+from motor.motor_asyncio import AsyncIOMotorDatabase
+from pydantic import BaseModel
+
+from shared.contracts.base import EventData
+from shared.runtime.health import serve_health
+from shared.runtime.logging import configure_logging
+from shared.runtime.mongodb import connect, database_of
+from shared.runtime.settings import ServiceSettings
+from shared.runtime.topics import load_topics
+from shared.streaming import decompression
+from shared.streaming.options import Options
+from shared.streaming.polling_consumer import PollingConsumer
+from shared.streaming.processor import Processor, TakeOverCallback
+from shared.streaming.subscription import Handler, Subscription, TimerHandler
+
+log = structlog.get_logger(__name__)
+
+MAX_POLL_SECONDS = 600
+METADATA_SECONDS = 3
+"""How late a new topic that matches a pattern may be noticed."""
+FETCH_BYTES = 16 * 1024 * 1024
+PARTITION_FETCH_BYTES = 2 * 1024 * 1024
+
+
+class Stage:
+    """The handlers of one consumer group."""
+
+    def __init__(self, service: Service, group: str) -> None:
+        self._service = service
+        self.group = group
+        self.subscriptions: list[Subscription] = []
+        self.timer_handlers: dict[str, TimerHandler] = {}
+        self.take_over_callbacks: list[TakeOverCallback] = []
+
+    def on(self, model: type[EventData], handler: Handler) -> None:
+        """Hands the events of the model's topic to `handler`, validated; what is invalid becomes a dead letter."""
+        self.on_topic(model.topic, model, handler)
+
+    def on_topic(self, topic: str, model: type[BaseModel], handler: Handler) -> None:
+        """The same for a model that does not name its topic."""
+        self.subscriptions.append(Subscription(handler, topic=topic, model=model))
+
+    def on_raw(self, pattern: str, handler: Handler) -> None:
+        """Hands every record of the topics that match `pattern` to `handler`, as bytes, faults and all."""
+        self.subscriptions.append(Subscription(handler, pattern=re.compile(pattern)))
+
+    def on_timer(self, name: str, handler: TimerHandler) -> None:
+        """Hands timers of that name to `handler` when they are due."""
+        self.timer_handlers[name] = handler
+
+    def at_takeover(self, callback: Callable[[Collection[TopicPartition]], Awaitable[None]]) -> None:
+        """Runs `callback` with the partitions whenever an assignment is taken over, before any of its records."""
+        self.take_over_callbacks.append(callback)
+
+
+class Service(Stage):
+    """One process: a name, its database, its consumer groups.
+
+    `async with Service(name, settings) as service: service.on(Model, handler); await service.run()`
+    """
+
+    def __init__(
+        self, name: str, settings: ServiceSettings, partitions_of: Callable[[str], int] | None = None
+    ) -> None:
+        """`partitions_of` gives the partition count of a topic; the default reads topics.yaml."""
+        super().__init__(self, f"{settings.prefix}tongtu.{name}")
+        self.name = name
+        self.settings = settings
+        self._partitions_of = partitions_of or load_topics().partitions
+        self._stages: list[Stage] = [self]
+        self._start_callbacks: list[Callable[[], Awaitable[None]]] = []
+        self._app: FastStream | None = None
+        self._failure: BaseException | None = None
+        self._processors: list[Processor] = []
+
+    async def __aenter__(self) -> Self:
+        configure_logging(self.name, self.settings.log_level)
+        decompression.install()
+        self._client = connect(self.settings.mongodb)
+        self.database: AsyncIOMotorDatabase[dict[str, Any]] = database_of(
+            self._client, self.name, self.settings.prefix
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def stage(self, name: str) -> Stage:
+        """A further consumer group of this service, with positions of its own."""
+        stage = Stage(self, f"{self.group}.{name}")
+        self._stages.append(stage)
+        return stage
+
+    def at_start(self, callback: Callable[[], Awaitable[None]]) -> None:
+        """Runs `callback` before anything is read: for indexes of the database."""
+        self._start_callbacks.append(callback)
+
+    async def run(self) -> None:
+        """Runs until SIGTERM or SIGINT, then finishes what is in flight.
+
+        Raises TooManyFailures where the service is broken and has stopped itself.
+        """
+        stages = [stage for stage in self._stages if stage.subscriptions]
+        self._processors = [self._processor(stage) for stage in stages]
+        broker = _Broker(self.settings.kafka, {processor.group: processor for processor in self._processors})
+        for processor, stage in zip(self._processors, stages, strict=True):
+            self._subscribe(broker, processor, stage)
+        self._app = FastStream(broker, logger=None, on_startup=[self._prepare], on_shutdown=[self._drain])
+        host, port = self.settings.health_host, self.settings.health_port
+        async with serve_health(host, port, lambda: all(processor.is_ready for processor in self._processors)):
+            log.info("service_started", stages=[processor.group for processor in self._processors])
+            await self._app.run()
+        log.info("service_stopped")
+        if self._failure is not None:
+            raise self._failure
+
+    def _processor(self, stage: Stage) -> Processor:
+        return Processor(
+            group=stage.group,
+            service=self.name,
+            prefix=self.settings.prefix,
+            bootstrap_servers=self.settings.kafka,
+            database=self.database,
+            subscriptions=stage.subscriptions,
+            timer_handlers=stage.timer_handlers,
+            take_over_callbacks=stage.take_over_callbacks,
+            partitions_of=self._partitions_of,
+            options=Options(
+                max_records=self.settings.max_records, session_timeout_seconds=self.settings.session_timeout
+            ),
+            stop_service=self._fail,
+        )
+
+    def _subscribe(self, broker: KafkaBroker, processor: Processor, stage: Stage) -> None:
+        options = processor.options
+        topics = self._topics_of(stage)
+        subscriber = broker.subscriber(
+            *topics.get("topics", ()),
+            pattern=topics.get("pattern"),
+            batch=True,
+            max_records=options.max_records,
+            group_id=processor.group,
+            ack_policy=AckPolicy.MANUAL,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            listener=processor,
+            parser=_raw_records,
+            decoder=_nothing,
+            session_timeout_ms=int(options.session_timeout_seconds * 1000),
+            heartbeat_interval_ms=int(options.session_timeout_seconds * 1000 / 5),
+            rebalance_timeout_ms=int(options.rebalance_timeout_seconds * 1000),
+            max_poll_interval_ms=MAX_POLL_SECONDS * 1000,
+            fetch_max_bytes=FETCH_BYTES,
+            max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
+        )
+
+        async def consume(message: KafkaMessage) -> None:
+            await processor.consume(message.raw_message)  # type: ignore[arg-type]
+
+        subscriber(consume)
+
+    def _topics_of(self, stage: Stage) -> dict[str, Any]:
+        """What FastStream is to subscribe to: topics by name, or, as soon as one is a pattern, all by pattern."""
+        prefix = self.settings.prefix
+        names = [s.topic for s in stage.subscriptions if s.topic is not None] + [f"{self.name}.replays"]
+        patterns = [s.pattern.pattern for s in stage.subscriptions if s.pattern is not None]
+        if not patterns:
+            return {"topics": [prefix + name for name in names]}
+        alternatives = [pattern.removeprefix("^").removesuffix("$") for pattern in patterns] + list(map(re.escape, names))
+        return {"pattern": f"^{re.escape(prefix)}(?:{'|'.join(alternatives)})$"}
+
+    async def _prepare(self) -> None:
+        for processor in self._processors:
+            await processor.prepare()
+        for callback in self._start_callbacks:
+            await callback()
+
+    async def _drain(self) -> None:
+        for processor in self._processors:
+            await processor.stop()
+
+    def _fail(self, error: BaseException) -> None:
+        log.critical("service_stops_itself", reason=str(error))
+        self._failure = error
+        if self._app is not None:
+            self._app.exit()
+
+
+class _Broker(KafkaBroker):
+    """FastStream's broker, reading through the core's consumers."""
+
+    def __init__(self, bootstrap_servers: str, processors: Mapping[str, Processor]) -> None:
+        super().__init__(
+            bootstrap_servers,
+            logger=None,
+            consumer_only=True,
+            allow_auto_create_topics=False,
+            metadata_max_age_ms=METADATA_SECONDS * 1000,
+        )
+        self._of_group = processors
+
+    async def _connect(self) -> Callable[..., AIOKafkaConsumer]:
+        build: Any = await super()._connect()
+
+        def build_polling(**arguments: Any) -> AIOKafkaConsumer:
+            consumer = PollingConsumer(**{**build.keywords, **arguments})
+            self._of_group[arguments["group_id"]].attach(consumer)
+            return consumer
+
+        self.config.broker_config.builder = build_polling
+        return build_polling
+
+
+async def _raw_records(records: tuple[Any, ...]) -> KafkaMessage:
+    """FastStream's own parsing costs 22-27 us a record and fails on headers that are not text; the core does it."""
+    return KafkaMessage(
+        raw_message=records,
+        body=b"",
+        headers={},
+        batch_headers=[],
+        reply_to="",
+        content_type=None,
+        message_id="-",
+        correlation_id="-",
+        consumer=None,  # type: ignore[arg-type]
+    )
+
+
+async def _nothing(_: Any) -> bytes:
+    return b""

