@@ -40,9 +40,7 @@ class Draft(Value):
 class InboxMessage(BaseModel):
     """What a member finds in its inbox: declared fields only, at every depth, so nothing unknown gets out."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="ignore", validate_default=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="ignore", validate_default=True, use_attribute_docstrings=True)
     topic: ClassVar[str] = "member.{member}.inbox"
     type: ClassVar[str]
 

@@ -122,12 +122,22 @@ class Service(Stage):
             self._subscribe(broker, processor, stage)
         self._app = FastStream(broker, logger=None, on_startup=[self._prepare], on_shutdown=[self._drain])
         host, port = self.settings.health_host, self.settings.health_port
-        async with serve_health(host, port, lambda: all(processor.is_ready for processor in self._processors)):
+        async with serve_health(host, port, lambda: self.is_ready):
             log.info("service_started", stages=[processor.group for processor in self._processors])
             await self._app.run()
         log.info("service_stopped")
         if self._failure is not None:
             raise self._failure
+
+    def stop(self) -> None:
+        """Has `run` finish what is in flight and return; the same as SIGTERM."""
+        if self._app is not None:
+            self._app.exit()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every consumer group has taken its assignment and lets records through."""
+        return bool(self._processors) and all(processor.is_ready for processor in self._processors)
 
     def _processor(self, stage: Stage) -> Processor:
         return Processor(
@@ -197,8 +207,7 @@ class Service(Stage):
     def _fail(self, error: BaseException) -> None:
         log.critical("service_stops_itself", reason=str(error))
         self._failure = error
-        if self._app is not None:
-            self._app.exit()
+        self.stop()
 
 
 class _Broker(KafkaBroker):
