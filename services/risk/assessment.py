@@ -47,7 +47,7 @@ class RiskModel:
         """
         try:
             return self._assess(proposals)
-        except Exception as error:  # noqa: BLE001 (whatever it is, it must not hide a match)
+        except Exception as error:  # whatever it is, it must not hide a match
             if len(proposals) == 1:
                 return [_failed(error)]
         middle = len(proposals) // 2

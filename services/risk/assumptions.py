@@ -57,7 +57,7 @@ class Assumptions:
             yield Assumption(
                 name="trl",
                 value="no gate passed",
-                source=f"{LABELS['U']}: no readiness level is given, and no gate counts as passed unless a record says so",
+                source=f"{LABELS['U']}: no readiness level is given, and no gate counts as passed by itself",
             )
         stages = path_to_production(model, trl)
         for stage in stages:

@@ -8,6 +8,8 @@ import numpy as np
 
 from services.risk.draws import Array
 
+TOGETHER = 8
+"""Distributions described at once: eight rows of 4,096 draws stay in a core's own cache."""
 TAIL = 0.05
 """VaR and CVaR look at the worst 5 % of the draws."""
 
@@ -66,8 +68,20 @@ def variance_shares(draws: Array, columns: Array) -> Array:
     """
     centred = draws - draws.mean(axis=1, keepdims=True)
     variance = np.square(centred).mean(axis=1, keepdims=True)
-    coefficients = centred @ columns / columns.shape[0]
+    coefficients = _products(centred, columns) / columns.shape[0]
     shares = np.zeros_like(coefficients)
     # Rounding leaves a spread of about 1e-16 of the amounts, which are at most of order 1000 in their own scale.
     np.divide(np.square(coefficients), variance, out=shares, where=variance > 1e-20)
     return shares
+
+
+def _products(rows: Array, columns: Array) -> Array:
+    """`rows` @ `columns`, always eight rows at a time.
+
+    A matrix product may add up in another order where its shape is another; this way what a row comes to does not
+    depend on the rows beside it.
+    """
+    padded = np.zeros((-(-len(rows) // TOGETHER) * TOGETHER, rows.shape[1]))
+    padded[: len(rows)] = rows
+    eights = padded.reshape(-1, TOGETHER, rows.shape[1])
+    return np.concatenate([eight @ columns for eight in eights])[: len(rows)]

@@ -1,4 +1,4 @@
-"""The shared risk model's parameters: read from a versioned, checked-in file, validated, looked up by readiness level."""
+"""The shared risk model's parameters: a versioned, checked-in file, validated, looked up by readiness level."""
 
 from __future__ import annotations
 

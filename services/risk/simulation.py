@@ -11,15 +11,13 @@ from statistics import NormalDist
 import numpy as np
 
 from services.risk.cash_flow import MoneyColumns, net_present_value
-from services.risk.distribution import describe, variance_shares
+from services.risk.distribution import TOGETHER, describe, variance_shares
 from services.risk.draws import Array, draw
 from services.risk.paths import Path, path_with_draws
 from services.risk.project import Case
 from services.risk.shared_model import SharedModel
 from services.risk.stages import stretch
 
-TOGETHER = 8
-"""Projects computed at once: eight rows of 4,096 draws stay in a core's own cache."""
 DIGITS = 9
 SMALLEST_SHARE = 0.002
 """A driver that explains less than this is left out."""
@@ -86,8 +84,6 @@ class Simulation:
         return [figures[position] for position in range(len(cases))]
 
     def _run_together(self, trl: int | None, cases: list[Case]) -> list[Figures]:
-        wanted = len(cases)
-        cases = cases + cases[:1] * (TOGETHER - wanted)  # one shape always, so that sums are taken in one order
         path = self._path(trl)
         stretches = np.array([[stretch(self.model, trl, case.planned_months)] for case in cases])
         monies = MoneyColumns.of([case.money for case in cases])
@@ -110,7 +106,7 @@ class Simulation:
             npv.p_loss.tolist(),
             strict=True,
         )
-        return [_figures(path, *row) for row, _ in zip(rows, range(wanted), strict=False)]
+        return [_figures(path, *row) for row in rows]
 
 
 def _figures(

@@ -11,8 +11,8 @@ from services.risk.shared_model import Gate, SharedModel, SuccessPrior
 class Stage:
     """One stage still ahead of a project, ending in a gate.
 
-    `months` is the model's median duration; `cost_share` the part of the plan's capital spent here (the shares of a path
-    add up to 1).
+    `months` is the model's median duration; `cost_share` the part of the plan's capital spent here: the shares of a
+    path add up to 1.
     """
 
     position: int

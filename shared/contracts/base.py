@@ -1,21 +1,67 @@
 """How a contract model reads: the frozen base classes, open enumerations, unknown fields."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from typing import Any, ClassVar, cast
+from typing import Annotated, Any, ClassVar, Self, cast
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    field_validator,
+    model_validator,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+DEEPEST = 20
+"""Levels of arrays and objects in a field that nobody knows."""
+LONGEST_NAME = 128
+"""Characters of its name, and of the names in it."""
 LONGEST_ENUM_VALUE = 64
 """Characters; an enumeration value longer than this is not one of a future version."""
+
+
+def refuse(code: str, message: str, /, **context: Any) -> PydanticCustomError:
+    """The error of a rule of ours; `code` is the key to its wording in other languages (problems.py)."""
+    # The type asks for a literal, so that templates stay constant; the callers pass constants.
+    return PydanticCustomError(cast(Any, code), cast(Any, message), context or None)
+
+
+def _check_names(names: Iterable[str]) -> None:
+    if any(len(name) > LONGEST_NAME or "\0" in name for name in names):
+        raise refuse("unknown_name", "has a field whose name is longer than 128 characters or holds a null character")
+
+
+def _keepable(value: Any, depth: int = 1) -> Any:
+    """Refuses what JSON allows and a database or another reader cannot hold."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise refuse("unknown_number", "holds a whole number of more than 64 bits")
+    if isinstance(value, dict | list):
+        if depth > DEEPEST:
+            raise refuse("unknown_depth", "is nested more than 20 levels deep")
+        entries = cast("dict[str, Any] | list[Any]", value)
+        if isinstance(entries, dict):
+            _check_names(entries)
+        for entry in entries.values() if isinstance(entries, dict) else entries:
+            _keepable(entry, depth + 1)
+    return value
 
 
 class Value(BaseModel):
     """A part of a record. Frozen; fields that this version does not know are carried along."""
 
+    # How pydantic wants it annotated to check such fields; the base class declares it as possibly None.
+    __pydantic_extra__: dict[str, Annotated[Any, AfterValidator(_keepable)]] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]
     model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
+
+    @model_validator(mode="after")
+    def _keepable_names(self) -> Self:
+        _check_names(self.__pydantic_extra__)
+        return self
 
 
 class EventData(Value):
@@ -82,12 +128,6 @@ class OpenEnum:
         if isinstance(value, str) and len(value) <= LONGEST_ENUM_VALUE and value not in self.known:
             return self.fallback
         return value
-
-
-def refuse(code: str, message: str, /, **context: Any) -> PydanticCustomError:
-    """The error of a rule of ours; `code` is the key to its wording in other languages (problems.py)."""
-    # The type asks for a literal, so that templates stay constant; the callers pass constants.
-    return PydanticCustomError(cast(Any, code), cast(Any, message), context or None)
 
 
 def without_unknown_fields(value: Any) -> Any:

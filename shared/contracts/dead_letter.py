@@ -87,6 +87,7 @@ class DeadLetter(EventData):
 
     @property
     def key(self) -> str:
+        """Where the original stands, so that a record has one letter only."""
         return f"{self.original.topic}/{self.original.partition}/{self.original.offset}"
 
 

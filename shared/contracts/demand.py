@@ -53,6 +53,8 @@ class Target(Value):
 
 
 class DraftTarget(Target):
+    """A target as a member writes it."""
+
     comparator: Comparator
 
 
@@ -81,6 +83,7 @@ class DemandPosted(CanonicalRecord, DemandBody, EventData):
 
     @property
     def key(self) -> str:
+        """The demand's id."""
         return self.id
 
 

@@ -77,6 +77,7 @@ class MatchAnswered(EventData):
 
     @property
     def key(self) -> str:
+        """Each party has one answer to a match."""
         return f"{self.match_id}/{self.side}"
 
 
@@ -150,4 +151,5 @@ class OutcomeRecorded(OutcomeBody, EventData):
 
     @property
     def key(self) -> str:
+        """The outcome's id."""
         return self.id

@@ -108,7 +108,7 @@ def main() -> int:
         if arguments.release and not problems:
             write(RELEASED)
     for problem in problems:
-        print(problem, file=sys.stderr)
+        sys.stderr.write(f"{problem}\n")
     return 1 if problems else 0
 
 

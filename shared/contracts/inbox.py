@@ -77,6 +77,7 @@ class Receipt(InboxMessage):
 
     @property
     def key(self) -> str:
+        """The reader's record."""
         return self.record.id
 
 
@@ -98,6 +99,7 @@ class Rejection(InboxMessage):
 
     @property
     def key(self) -> str:
+        """The reader's record, or its message where that names none."""
         return self.record.id if self.record else self.event_id or "unknown"
 
 
@@ -141,6 +143,7 @@ class Proposal(InboxMessage):
 
     @property
     def key(self) -> str:
+        """The match's id."""
         return self.match_id
 
 
@@ -155,6 +158,7 @@ class ProposalWithdrawn(InboxMessage):
 
     @property
     def key(self) -> str:
+        """The match's id."""
         return self.match_id
 
 
@@ -180,4 +184,5 @@ class NoMatch(InboxMessage):
 
     @property
     def key(self) -> str:
+        """The reader's demand."""
         return self.own.id

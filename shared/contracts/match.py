@@ -58,7 +58,7 @@ class Verdict(StrEnum):
 
 
 class Check(Value):
-    """One criterion: what was asked, what is offered, and whether that meets it. Both parties see it: it names nobody."""
+    """One criterion: what was asked, what is offered, whether that meets it. Both parties see it: it names nobody."""
 
     criterion: CodeWord
     asked: Summary | None = None
@@ -173,6 +173,7 @@ class MatchProposed(EventData):
 
     @property
     def key(self) -> str:
+        """The match's id."""
         return self.match_id
 
     def party(self, side: Side) -> TechnologyParty | DemandParty:
@@ -210,4 +211,5 @@ class DemandSearched(EventData):
 
     @property
     def key(self) -> str:
+        """The demand's id."""
         return self.demand_id

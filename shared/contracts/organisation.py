@@ -72,4 +72,5 @@ class OrganisationRegistered(EventData):
 
     @property
     def key(self) -> str:
+        """The member's id."""
         return self.id

@@ -22,13 +22,13 @@ class Wording(NamedTuple):
     zh: str
 
 
-UNKNOWN_FIELD = Wording("is not a known field; it was kept but nothing reads it", "不是已知字段;已保留,但不会被读取")
+UNKNOWN_FIELD = Wording("is not a known field; it was kept but nothing reads it", "不是已知字段；已保留，但不会被读取")
 _OTHERWISE = Wording("is not valid", "无效")
 
 _WORDINGS: Mapping[str, Wording] = MappingProxyType(
     {
         "missing": Wording("is required", "必须填写"),
-        "json_invalid": Wording("is not valid JSON: {error}", "不是有效的 JSON:{error}"),
+        "json_invalid": Wording("is not valid JSON: {error}", "不是有效的 JSON：{error}"),
         "model_type": Wording("must be an object", "必须是对象"),
         "model_attributes_type": Wording("must be an object", "必须是对象"),
         "dict_type": Wording("must be an object", "必须是对象"),
@@ -48,16 +48,16 @@ _WORDINGS: Mapping[str, Wording] = MappingProxyType(
         "too_short": Wording("must have at least {min_length} entries", "至少 {min_length} 项"),
         "too_long": Wording(
             "must have at most {max_length} entries, not {actual_length}",
-            "最多 {max_length} 项,现有 {actual_length} 项",
+            "最多 {max_length} 项，现有 {actual_length} 项",
         ),
         "greater_than_equal": Wording("must be at least {ge}", "不得小于 {ge}"),
         "less_than_equal": Wording("must be at most {le}", "不得大于 {le}"),
         "enum": Wording("must be {expected}", "必须是 {expected} 之一"),
-        "iso_date": Wording("must be an ISO 8601 date such as 2026-03-31", "必须是 ISO 8601 日期,例如 2026-03-31"),
+        "iso_date": Wording("must be an ISO 8601 date such as 2026-03-31", "必须是 ISO 8601 日期，例如 2026-03-31"),
         "date_from_datetime_parsing": Wording("is not a day of the calendar", "不是有效的日期"),
         "date_parsing": Wording("is not a day of the calendar", "不是有效的日期"),
         "decimal_string": Wording(
-            'must be a decimal number in quotes, such as "1200000.00"', '必须是带引号的十进制数,例如 "1200000.00"'
+            'must be a decimal number in quotes, such as "1200000.00"', '必须是带引号的十进制数，例如 "1200000.00"'
         ),
         "negative_amount": Wording("must not be negative", "不得为负数"),
         "currency": Wording(
@@ -72,6 +72,12 @@ _WORDINGS: Mapping[str, Wording] = MappingProxyType(
         "strategic_list": Wording("must be one of {lists}", "必须是 {lists} 之一"),
         "strategic_version": Wording("must be one of {versions}", "必须是 {versions} 之一"),
         "strategic_code": Wording("must be one of {codes}", "必须是 {codes} 之一"),
+        "unknown_name": Wording(
+            "has a field whose name is longer than 128 characters or holds a null character",
+            "含有名称超过 128 个字符或带空字符的字段",
+        ),
+        "unknown_number": Wording("holds a whole number of more than 64 bits", "含有超过 64 位的整数"),
+        "unknown_depth": Wording("is nested more than 20 levels deep", "嵌套超过 20 层"),
         "reason_needed": Wording("must be given when the match is declined", "谢绝时必须填写原因"),
         "reason_not_needed": Wording("must be left out when the match is accepted", "接受时不得填写原因"),
         "one_subject": Wording(
@@ -83,26 +89,26 @@ _WORDINGS: Mapping[str, Wording] = MappingProxyType(
 _FORMS: Mapping[str, Wording] = MappingProxyType(
     {
         formats.MEMBER_ID: Wording(
-            "must be a member id: 2 to 40 of a-z, 0-9 and -", "必须是成员编号:2 至 40 个 a-z、0-9 或 - 字符"
+            "must be a member id: 2 to 40 of a-z, 0-9 and -", "必须是成员编号：2 至 40 个 a-z、0-9 或 - 字符"
         ),
         formats.OWN_RECORD_ID: Wording(
             "must be an id of letters, digits, . _ and -, at most 80, not beginning with a sign",
-            "必须是由字母、数字、. _ - 组成的编号,最多 80 个字符,不得以符号开头",
+            "必须是由字母、数字、. _ - 组成的编号，最多 80 个字符，不得以符号开头",
         ),
         formats.MATCH_ID: Wording("must be the match_id of a proposal", "必须是推荐消息中的 match_id"),
-        formats.LANGUAGE_TAG: Wording("must be a language tag such as zh or en", "必须是语言标签,例如 zh 或 en"),
+        formats.LANGUAGE_TAG: Wording("must be a language tag such as zh or en", "必须是语言标签，例如 zh 或 en"),
         formats.REGION: Wording(
-            "must be an ISO 3166 code such as CN or CN-GD", "必须是 ISO 3166 代码,例如 CN 或 CN-GD"
+            "must be an ISO 3166 code such as CN or CN-GD", "必须是 ISO 3166 代码，例如 CN 或 CN-GD"
         ),
         formats.INDUSTRY_CODE: Wording(
-            "must be a GB/T 4754 code such as C, C35 or 3569", "必须是 GB/T 4754 行业代码,例如 C、C35 或 3569"
+            "must be a GB/T 4754 code such as C, C35 or 3569", "必须是 GB/T 4754 行业代码，例如 C、C35 或 3569"
         ),
         formats.URL: Wording("must be an http or https address", "必须是 http 或 https 地址"),
         SIGNED_AMOUNT: Wording(
             'must be a decimal number such as "1200000.00": at most 18 digits and 6 decimals',
-            '必须是十进制数,例如 "1200000.00":整数部分最多 18 位,小数最多 6 位',
+            '必须是十进制数，例如 "1200000.00"：整数部分最多 18 位，小数最多 6 位',
         ),
-        "^[A-Z]{3}$": Wording("must be an ISO 4217 code such as CNY", "必须是 ISO 4217 货币代码,例如 CNY"),
+        "^[A-Z]{3}$": Wording("must be an ISO 4217 code such as CNY", "必须是 ISO 4217 货币代码，例如 CNY"),
     }
 )
 

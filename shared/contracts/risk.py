@@ -149,6 +149,7 @@ class RiskAssessed(EventData):
 
     @property
     def key(self) -> str:
+        """The match's id."""
         return self.match_id
 
 
@@ -178,4 +179,5 @@ class RiskModelPublished(EventData):
 
     @property
     def key(self) -> str:
+        """There is one shared model."""
         return "model"

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from shared.contracts.base import EventData, OpenEnum, Value, refuse
 from shared.contracts.records import CanonicalRecord, RecordBody, RecordDraft
@@ -13,6 +13,7 @@ from shared.contracts.values import (
     Amount,
     Currency,
     DraftMoneyRange,
+    Keyword,
     LongText,
     MoneyRange,
     Months,
@@ -26,7 +27,7 @@ class IprStatus(StrEnum):
     """How the result is protected; the stages of the Enterprise Europe Network profile."""
 
     NONE = "none"
-    SECRET = "secret"
+    SECRET = "secret"  # noqa: S105 - know-how, not a password
     APPLIED = "applied"
     GRANTED = "granted"
     OTHER = "other"
@@ -50,13 +51,12 @@ class Ipr(Value):
     """Protection of the result; patents by their publication numbers."""
 
     status: Annotated[IprStatus, OpenEnum(IprStatus.OTHER)]
-    patents: Annotated[
-        tuple[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)], ...],
-        Field(max_length=50),
-    ] = ()
+    patents: Annotated[tuple[Keyword, ...], Field(max_length=50)] = ()
 
 
 class DraftIpr(Ipr):
+    """Protection as a member writes it."""
+
     status: IprStatus
 
 
@@ -73,6 +73,8 @@ class Plan(Value):
 
 
 class DraftPlan(Plan):
+    """A plan as a member writes it."""
+
     currency: ActiveCurrency
 
 
@@ -101,6 +103,7 @@ class TechnologySubmitted(CanonicalRecord, TechnologyBody, EventData):
 
     @property
     def key(self) -> str:
+        """The technology's id."""
         return self.id
 
 

@@ -127,6 +127,8 @@ class Money(Value):
 
 
 class DraftMoney(Money):
+    """An amount as a member writes it."""
+
     currency: ActiveCurrency
 
 
@@ -147,6 +149,8 @@ class MoneyRange(Value):
 
 
 class DraftMoneyRange(MoneyRange):
+    """A range as a member writes it."""
+
     currency: ActiveCurrency
 
 

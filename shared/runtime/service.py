@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,6 +23,7 @@ from shared.runtime.settings import ServiceSettings
 from shared.runtime.topics import load_topics
 from shared.streaming import decompression
 from shared.streaming.options import Options
+from shared.streaming.patience import patiently
 from shared.streaming.polling_consumer import PollingConsumer
 from shared.streaming.processor import Processor, TakeOverCallback
 from shared.streaming.subscription import Handler, Subscription, TimerHandler
@@ -73,13 +75,21 @@ class Service(Stage):
     """
 
     def __init__(
-        self, name: str, settings: ServiceSettings, partitions_of: Callable[[str], int] | None = None
+        self,
+        name: str,
+        settings: ServiceSettings,
+        partitions_of: Callable[[str], int] | None = None,
+        options: Options | None = None,
     ) -> None:
-        """`partitions_of` gives the partition count of a topic; the default reads topics.yaml."""
+        """`partitions_of` gives the partition count of a topic; the default reads topics.yaml.
+
+        `options` are the core's own; max_records and the session timeout always come from the settings.
+        """
         super().__init__(self, f"{settings.prefix}tongtu.{name}")
         self.name = name
         self.settings = settings
         self._partitions_of = partitions_of or load_topics().partitions
+        self._options = options or Options()
         self._stages: list[Stage] = [self]
         self._start_callbacks: list[Callable[[], Awaitable[None]]] = []
         self._app: FastStream | None = None
@@ -150,8 +160,10 @@ class Service(Stage):
             timer_handlers=stage.timer_handlers,
             take_over_callbacks=stage.take_over_callbacks,
             partitions_of=self._partitions_of,
-            options=Options(
-                max_records=self.settings.max_records, session_timeout_seconds=self.settings.session_timeout
+            options=replace(
+                self._options,
+                max_records=self.settings.max_records,
+                session_timeout_seconds=self.settings.session_timeout,
             ),
             stop_service=self._fail,
         )
@@ -196,9 +208,9 @@ class Service(Stage):
 
     async def _prepare(self) -> None:
         for processor in self._processors:
-            await processor.prepare()
+            await patiently("prepare", processor.prepare)
         for callback in self._start_callbacks:
-            await callback()
+            await patiently("at_start", callback)
 
     async def _drain(self) -> None:
         for processor in self._processors:

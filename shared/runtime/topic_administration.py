@@ -19,7 +19,7 @@ _LOOK_AGAIN_SECONDS = 0.1
 _EXISTS_ALREADY = 36  # Kafka error code: another process created the topic at the same time
 
 
-class TopicsRefused(Exception):
+class TopicsError(Exception):
     """The cluster's topics cannot be made what was asked; the message is one line that says why and what to do."""
 
 
@@ -40,7 +40,7 @@ async def apply_topics(bootstrap: str, topics: Iterable[Topic], prefix: str = ""
 
     Replication is at most the number of brokers, min.insync.replicas at most one less than the replication where that
     is above 1. Settings that topics.yaml does not name are set back to the cluster's defaults on a topic that is
-    altered. A partition count that differs raises TopicsRefused before anything is changed. Returns when every topic
+    altered. A partition count that differs raises TopicsError before anything is changed. Returns when every topic
     can be written to. `connection` goes to aiokafka's admin client (security settings).
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, **connection)
@@ -104,7 +104,7 @@ async def _all_existing(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> 
         if not waiting:
             return existing
         await asyncio.sleep(_LOOK_AGAIN_SECONDS)
-    raise TopicsRefused(
+    raise TopicsError(
         f"no leader after {_VISIBLE_SECONDS} s for {', '.join(waiting)}: look at the brokers' logs, then apply again"
     )
 
@@ -116,7 +116,7 @@ def _refuse_changed_partitions(topics: Sequence[Topic], existing: Mapping[str, _
         if topic.name in existing and existing[topic.name].partitions != topic.partitions
     ]
     if changed:
-        raise TopicsRefused(
+        raise TopicsError(
             f"partition counts never change, because records would change place: {'; '.join(changed)}. "
             "Put the old count back, or name a new topic and rebuild; nothing was changed"
         )
@@ -150,7 +150,7 @@ async def _create(admin: AIOKafkaAdminClient, topics: Sequence[Topic], brokers: 
         if code == 0:
             created.append(name)
         elif code != _EXISTS_ALREADY:
-            raise TopicsRefused(_reason(f"topic {name} could not be created", code, message))
+            raise TopicsError(_reason(f"topic {name} could not be created", code, message))
     return created
 
 
@@ -180,7 +180,7 @@ async def _alter(
         for response in responses:
             for code, message, _, name in response.resources:
                 if code:
-                    raise TopicsRefused(_reason(f"topic {name} could not be configured", code, [message]))
+                    raise TopicsError(_reason(f"topic {name} could not be configured", code, [message]))
     return altered
 
 
@@ -191,7 +191,7 @@ async def _configured(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> di
     for response in responses:
         for code, message, _, name, entries in response.resources:
             if code:
-                raise TopicsRefused(_reason(f"the settings of topic {name} could not be read", code, [message]))
+                raise TopicsError(_reason(f"the settings of topic {name} could not be read", code, [message]))
             configured[name] = {entry[0]: entry[1] for entry in entries}
     return configured
 

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from itertools import product
@@ -12,14 +13,14 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 import shared.contracts
-from shared.runtime.topic_administration import AppliedTopics, TopicsRefused, apply_topics
+from shared.runtime.topic_administration import AppliedTopics, TopicsError, apply_topics
 
 __all__ = [
     "AppliedTopics",
     "Carried",
     "Topic",
     "Topics",
-    "TopicsRefused",
+    "TopicsError",
     "apply_topics",
     "load_topics",
     "markdown_table",
@@ -152,7 +153,8 @@ def main() -> None:
     parser.add_argument("--markdown", action="store_true", help="as the table of docs/contracts.md")
     arguments = parser.parse_args()
     topics = load_topics()
-    print(markdown_table(topics) if arguments.markdown else "\n".join(topic.name for topic in topics), end="")
+    names = "".join(f"{topic.name}\n" for topic in topics)
+    sys.stdout.write(markdown_table(topics) if arguments.markdown else names)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -14,6 +14,9 @@ from shared.streaming.event import Message
 from shared.streaming.outbox import Headers, Outgoing
 
 PARTITIONS_CACHED = 65536
+HEADERS_BYTES = 512
+"""What the headers of a message take, without keys, subject and extensions."""
+_JSON = ("content-type", b"application/json")
 
 
 @lru_cache(PARTITIONS_CACHED)
@@ -29,43 +32,65 @@ class Encoder:
         self._source = f"/services/{service}".encode()
         self._prefix = prefix
         self._partitions_of = partitions_of
+        self._fixed_headers: dict[str, Headers] = {}
 
-    def encode(self, messages: Iterable[Message]) -> list[Outgoing]:
+    def encode(self, messages: Sequence[Message]) -> list[Outgoing]:
         """One outgoing record a message, in the same order. Raises PydanticSerializationError, KeyError (topic)."""
         now = time.time_ns() // 1_000_000
-        told = datetime.fromtimestamp(now / 1000, UTC).isoformat(timespec="milliseconds").encode()
-        return [self._encode(message, now, told) for message in messages]
+        told = ("ce_time", datetime.fromtimestamp(now / 1000, UTC).isoformat(timespec="milliseconds").encode())
+        ids = _random_hex(len(messages), 16)
+        return [self._encode(message, now, told, id) for message, id in zip(messages, ids, strict=True)]
 
-    def _encode(self, message: Message, now: int, told: bytes) -> Outgoing:
+    def _encode(self, message: Message, now: int, told: tuple[str, bytes], id: bytes) -> Outgoing:
         key = message.key.encode()
         partition = message.partition
         if partition is None:
             count = self._partitions_of(message.topic)
             partition = 0 if count == 1 else _key_hash(key) % count
         trace = None if message.private else message.cause.trace
-        event_type = message.type.encode()
+        subject = key if message.subject is None else message.subject.encode()
         headers: Headers = [
-            ("ce_specversion", b"1.0"),
-            ("ce_id", os.urandom(16).hex().encode()),
-            ("ce_source", self._source),
-            ("ce_type", event_type),
-            ("ce_time", told),
-            ("ce_subject", (message.subject or message.key).encode()),
-            ("ce_dataschema", b"urn:tongtu:schema:" + event_type),
+            *self._fixed(message.type),
+            told,
+            ("ce_id", id),
+            ("ce_subject", subject),
             ("ce_partitionkey", key),
             ("ce_traceparent", (trace or new_trace()).encode()),
         ]
+        size = HEADERS_BYTES + 2 * len(key) + len(subject)
         value = None
         if message.data is not None:
-            headers.append(("content-type", b"application/json"))
+            headers.append(_JSON)
             value = message.data.__pydantic_serializer__.to_json(message.data)
-        for name, text in message.extensions.items():
-            if name not in ("traceparent", "partitionkey"):
-                headers.append((f"ce_{name}", text.encode()))
-        return Outgoing(f"{self._prefix}{message.topic}", partition, key, value, headers, now)
+            size += len(value)
+        if message.extensions:
+            for name, text in message.extensions.items():
+                if name not in ("traceparent", "partitionkey"):
+                    headers.append((f"ce_{name}", text.encode()))
+                    size += 4 * len(text)
+        return Outgoing(f"{self._prefix}{message.topic}", partition, key, value, headers, now, size)
+
+    def _fixed(self, event_type: str) -> Headers:
+        """The headers that every message of a type has."""
+        headers = self._fixed_headers.get(event_type)
+        if headers is None:
+            headers = self._fixed_headers[event_type] = [
+                ("ce_specversion", b"1.0"),
+                ("ce_source", self._source),
+                ("ce_type", event_type.encode()),
+                ("ce_dataschema", f"urn:tongtu:schema:{event_type}".encode()),
+            ]
+        return headers
+
+
+def _random_hex(count: int, size: int) -> list[bytes]:
+    """So many random numbers of so many bytes, as hex; asked of the system at once."""
+    digits = os.urandom(count * size).hex().encode()
+    return [digits[start : start + 2 * size] for start in range(0, len(digits), 2 * size)]
 
 
 def new_trace() -> str:
     """A W3C traceparent of a trace that begins here."""
-    return f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01"
+    digits = os.urandom(24).hex()
+    return f"00-{digits[:32]}-{digits[32:]}-01"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 D = TypeVar("D", covariant=True)
 
+# Events and messages are not to be changed. They are not `frozen`, which would make each three times as slow to make.
+
 NO_EXTENSIONS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -28,7 +30,7 @@ class Problem:
     message: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Event(Generic[D]):
     """One CloudEvent.
 
@@ -50,10 +52,6 @@ class Event(Generic[D]):
     problems: tuple[Problem, ...] = ()
     record: Record | None = field(default=None, repr=False)
     """The Kafka record behind the event: for the core alone."""
-
-    def with_data(self, data: Any) -> Event[Any]:
-        """The same event with its value validated."""
-        return replace(self, data=data)
 
     @property
     def origin(self) -> TopicPartition:
@@ -80,7 +78,7 @@ class Timer:
     trace: str | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Message:
     """One event to publish. Messages with the same cause partition and target partition keep their order.
 

@@ -34,7 +34,7 @@ class Verdict:
         return cls(type(error).__name__, str(error)[:4000], tries, digest)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Item:
     """Exactly one of: an event for a subscription, a due timer, a verdict, or (replayed before) nothing to do."""
 

@@ -12,7 +12,7 @@ DOCUMENT_LIMIT = 8 * 1024 * 1024
 """Bytes of messages in one document; MongoDB takes 16 MiB."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Outgoing:
     """A message with everything fixed: where it goes, its id, its bytes."""
 
@@ -22,11 +22,8 @@ class Outgoing:
     value: bytes | None
     headers: Headers
     timestamp: int
-
-    @property
-    def size(self) -> int:
-        """Bytes it takes, roughly: key, value, headers."""
-        return 64 + len(self.key) + len(self.value or b"") + sum(len(n) + len(v) for n, v in self.headers)
+    size: int
+    """Bytes it takes, at least: key, value, headers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +50,7 @@ class OutboxDocument:
             "part": self.part,
             "end": self.end,
             "transactional_id": self.transactional_id,
-            "messages": [[m.topic, m.partition, m.key, m.value, m.headers, m.timestamp] for m in self.messages],
+            "messages": [[m.topic, m.partition, m.key, m.value, m.headers, m.timestamp, m.size] for m in self.messages],
         }
 
     @classmethod
@@ -65,8 +62,8 @@ class OutboxDocument:
             end=document["end"],
             transactional_id=document["transactional_id"],
             messages=[
-                Outgoing(topic, partition, key, value, [(name, content) for name, content in headers], timestamp)
-                for topic, partition, key, value, headers, timestamp in document["messages"]
+                Outgoing(topic, partition, key, value, [(name, content) for name, content in headers], timestamp, size)
+                for topic, partition, key, value, headers, timestamp, size in document["messages"]
             ],
         )
 

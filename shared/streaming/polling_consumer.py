@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from shared.streaming import tolerant_reader
+from shared.streaming.patience import patiently
 from shared.streaming.record import Record
 
 log = structlog.get_logger(__name__)
@@ -21,7 +22,10 @@ SEARCH_SECONDS = 10.0
 
 
 class PollingConsumer(AIOKafkaConsumer):
-    """Polls until there is something, under the assignment that was in force when the poll began.
+    """Polls until there is something, and notes under which assignment it left aiokafka's buffers.
+
+    A poll waits; an assignment can be given up and taken again meanwhile. What counts is the moment at which records
+    are drained: they are never dropped once the assignment is taken, because its seek lies before them.
 
     Where aiokafka raises inside a poll (a header name that is not UTF-8, a broken or bloated batch), the records of
     other partitions drained in the same call are lost to it. Then every partition is sent back to where the core
@@ -30,19 +34,25 @@ class PollingConsumer(AIOKafkaConsumer):
 
     resume_offsets: Callable[[], dict[TopicPartition, int]]
     """Where the core stands, per owned partition."""
-    before_poll: Callable[[], None]
-    """Notes the assignment in force."""
+    taken_assignment: Callable[[], int | None]
+    """The number of the assignment in force, None while it is not taken over yet."""
+    polled_under: int | None = None
+    """The assignment that the last poll's records were drained under."""
     out_of_range: Callable[[], None]
     """Has every position compared with the log's start and end again."""
+
+    async def start(self) -> None:
+        """Joins the group, however long the brokers keep it waiting."""
+        await patiently("consumer.start", super().start)
 
     async def getmany(
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
     ) -> dict[TopicPartition, list[ConsumerRecord[Any, Any] | Record]]:
         """The next poll, never empty; waits for it as long as it takes. Raises ConsumerStoppedError at the end."""
         while True:
-            self.before_poll()
             try:
                 found: Any = await super().getmany(timeout_ms=int(IDLE_SECONDS * 1000), max_records=max_records)
+                self.polled_under = self.taken_assignment()
             except ConsumerStoppedError:
                 raise
             except NoOffsetForPartitionError:
@@ -59,6 +69,7 @@ class PollingConsumer(AIOKafkaConsumer):
                 return found
 
     async def _poll_one_by_one(self, max_records: int | None) -> dict[TopicPartition, Sequence[Any]]:
+        number = self.taken_assignment()
         stands = self.resume_offsets()
         if not stands:
             await asyncio.sleep(IDLE_SECONDS)
@@ -74,18 +85,21 @@ class PollingConsumer(AIOKafkaConsumer):
                             continue
                         try:
                             found = await super().getmany(partition, timeout_ms=0, max_records=max_records)
+                            self.polled_under = self.taken_assignment()
                         except ConsumerStoppedError:
                             raise
                         except Exception as error:
-                            return await self._read_tolerantly(partition, stands[partition], error)
+                            return await self._read_tolerantly(partition, stands[partition], error, number)
                         if found:
                             return found
                     await asyncio.sleep(0.02)
+                    if self.taken_assignment() != number:
+                        return {}
         except TimeoutError:
             return {}
 
     async def _read_tolerantly(
-        self, partition: TopicPartition, offset: int, error: Exception
+        self, partition: TopicPartition, offset: int, error: Exception, number: int | None
     ) -> dict[TopicPartition, Sequence[Any]]:
         log.warning(
             "fetch_unreadable",
@@ -99,9 +113,12 @@ class PollingConsumer(AIOKafkaConsumer):
         except Exception as again:
             # Nothing is lost by giving up here: the partition stands where it stood, and the next poll meets it again.
             log.warning("tolerant_read_failed", topic=partition.topic, error=repr(again)[:300])
-            self.seek(partition, offset)
+            if self.taken_assignment() == number:
+                self.seek(partition, offset)
             await asyncio.sleep(IDLE_SECONDS)
             return {}
-        if partition in self.assignment():
-            self.seek(partition, next_offset)
+        if self.taken_assignment() != number:
+            return {}  # taken over again while this was read: the partition was sent to where it stands now
+        self.polled_under = number
+        self.seek(partition, next_offset)
         return {partition: records} if records else {}

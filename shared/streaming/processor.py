@@ -86,7 +86,6 @@ class Processor(ConsumerRebalanceListener):
         self._rate = FailureRate(options.failure_share, options.failure_minimum)
         self._lock = asyncio.Lock()
         self._assignment = 0
-        self._polled_under = -1
         self._positions: dict[TopicPartition, Position] = {}
         self._held: list[Held] = []
         self._alone: dict[TopicPartition, int] = {}
@@ -115,7 +114,7 @@ class Processor(ConsumerRebalanceListener):
     def attach(self, consumer: PollingConsumer) -> None:
         """Connects the consumer that FastStream built to this processor."""
         self.consumer = consumer
-        consumer.before_poll = self._note_assignment
+        consumer.taken_assignment = self._taken_assignment
         consumer.resume_offsets = self._stands
         consumer.out_of_range = self._start_over
         self._ticking = asyncio.create_task(self._tick_for_ever())
@@ -140,8 +139,8 @@ class Processor(ConsumerRebalanceListener):
     def _stands(self) -> dict[TopicPartition, int]:
         return {tp: position.next or 0 for tp, position in self._positions.items()} if self._ready else {}
 
-    def _note_assignment(self) -> None:
-        self._polled_under = self._assignment
+    def _taken_assignment(self) -> int | None:
+        return self._assignment if self._ready else None
 
     async def _let_go(self) -> None:
         self._assignment += 1
@@ -232,10 +231,10 @@ class Processor(ConsumerRebalanceListener):
 
     async def consume(self, records: Sequence[ConsumerRecord[Any, Any] | Record]) -> None:
         """Processes one poll. Never raises: a failure means that the assignment is taken over again."""
-        number = self._polled_under
+        number = None if self.consumer is None else self.consumer.polled_under
         async with self._lock:
             if number != self._assignment or not self._ready:
-                return  # read under an older assignment; the records come again
+                return  # drained before the assignment was taken; the records come again
             try:
                 await self._take(records)
                 self._failures = 0

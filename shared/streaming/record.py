@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from aiokafka import TopicPartition
 
 RECORD_LIMIT = 1024 * 1024
-"""Bytes of key, value and headers together, decompressed; more is refused (issue of the design: 1 MiB)."""
+"""Bytes of key and value together, decompressed; more is refused. Headers have a limit of their own."""
 
 Headers = Sequence[tuple[str, bytes | None]]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Record:
     """Key, value and headers exactly as they were written.
 
@@ -41,6 +41,11 @@ class Record:
     def next_offset(self) -> int:
         """The offset to go on from once this record is dealt with."""
         return (self.offset if self.last_offset is None else self.last_offset) + 1
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether it is over RECORD_LIMIT."""
+        return len(self.key or b"") + len(self.value or b"") > RECORD_LIMIT
 
     @property
     def size(self) -> int:

@@ -54,24 +54,24 @@ def to_event(record: Record, subscription: Subscription) -> Event[Any]:
         return _raw(record)
     if record.unreadable is not None:
         raise Invalid("Unreadable", record.unreadable)
-    if record.size > RECORD_LIMIT:
+    if record.is_too_large:
         raise Invalid("TooLarge", f"{record.size} bytes; at most {RECORD_LIMIT}")
-    event = cloudevents.decode(record, record.topic)
+    event: Event[Any] = cloudevents.decode(record, record.topic)
     if event.problems:
         raise Invalid("NotACloudEvent", "; ".join(f"{p.pointer} {p.message}" for p in event.problems))
     if event.data is None:
         return event
     try:
-        data = subscription.model.model_validate_json(event.data)
+        event.data = subscription.model.__pydantic_validator__.validate_json(event.data)
     except ValidationError as error:
         raise Invalid("Invalid", str(error)[:4000]) from error
-    return event.with_data(data)
+    return event
 
 
 def _raw(record: Record) -> Event[bytes]:
     if record.unreadable is not None:
         return _empty(record, Problem("", f"cannot be read: {record.unreadable}"))
-    if record.size > RECORD_LIMIT:
+    if record.is_too_large:
         return _empty(record, Problem("", f"is {record.size} bytes; at most {RECORD_LIMIT} are taken"))
     return cloudevents.decode(record, record.topic)
 

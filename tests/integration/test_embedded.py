@@ -1,6 +1,7 @@
 """The embedded Kafka and MongoDB are real, keep their data over kills, and leave nothing behind."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from pymongo import MongoClient
 
 from tongtu.embedded import Addresses, EmbeddedError, Infrastructure, infrastructure, running
+from tongtu.embedded.mongod import DOCKER_IMAGE
 from tongtu.embedded.ports import free_port
 
 pytest.importorskip("jgo", reason="the extra 'embedded' is not installed")
@@ -92,8 +94,15 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
 
 
 def assert_all_end(processes: list[psutil.Process]) -> None:
-    _, alive = psutil.wait_procs(processes, LIMIT)
-    assert not alive, f"still running: {alive}"
+    wait_until(lambda: all(map(has_ended, processes)), f"the end of {processes}")
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """True also if only its entry is left: what lost its parent belongs to process 1, which may be slow to look."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def create_topic(address: str, name: str) -> None:
@@ -305,3 +314,29 @@ def test_server_that_cannot_start_is_told_with_its_log(tmp_path: Path, program: 
     last = problem.strip().splitlines()[-1]
     assert last.startswith("MongoDB did not start (")
     assert str(tmp_path / "logs" / "mongod.log") in last
+
+
+def docker_has_the_image() -> bool:
+    docker = shutil.which("docker")
+    inspect = ["image", "inspect", DOCKER_IMAGE]
+    return bool(docker) and subprocess.run([docker, *inspect], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not docker_has_the_image(), reason=f"no Docker daemon with the image {DOCKER_IMAGE}")
+def test_docker_serves_a_machine_without_mongod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    docker = shutil.which("docker")
+    assert docker is not None
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "docker").symlink_to(docker)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setattr("tongtu.embedded.mongod.WHEEL", "no-such-distribution")
+    monkeypatch.setenv("TONGTU_KAFKA", "broker.example:9092")
+    with infrastructure(tmp_path, fresh=True) as infra:
+        assert infra.mongodb is not None
+        insert_in_transaction(infra.addresses.mongodb, "container")
+        infra.mongodb.kill()
+        infra.mongodb.start()
+        assert stored(infra.addresses.mongodb, "container")
+        port = infra.mongodb.port
+    shown = subprocess.run([docker, "ps", "--all", "--filter", f"publish={port}", "--quiet"], capture_output=True)
+    assert (shown.returncode, shown.stdout) == (0, b"")

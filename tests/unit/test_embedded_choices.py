@@ -1,4 +1,4 @@
-"""Ports, folders and configuration of the embedded runtime are chosen well, and what cannot work is said in one line."""
+"""Ports, folders and configuration of the embedded runtime are chosen well; what cannot work is said in one line."""
 
 import os
 import socket

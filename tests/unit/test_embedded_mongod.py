@@ -26,7 +26,7 @@ def only_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def test_missing_library_is_named_with_the_packages_to_install(tmp_path: Path) -> None:
     mongod = program(
         tmp_path / "mongod",
-        'echo "mongod: error while loading shared libraries: libcurl.so.4: cannot open shared object file" >&2; exit 127',
+        'echo "mongod: error while loading shared libraries: libcurl.so.4: no such file" >&2\nexit 127',
     )
     problem = problem_with(mongod)
     assert problem is not None

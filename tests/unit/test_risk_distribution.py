@@ -5,6 +5,7 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
+
 from services.risk.distribution import describe, variance_shares
 from services.risk.draws import Draws, draw, estimate_factor
 from services.risk.shared_model import SharedModel

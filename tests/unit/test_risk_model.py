@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from services.risk.shared_model import MODEL_FOLDER, SharedModel
 from services.risk.stages import gates_ahead, path_to_production, stretch
 

@@ -13,13 +13,14 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with infrastructure() as started:
-            print(f"TONGTU_KAFKA='{started.addresses.kafka}'")
-            print(f"TONGTU_MONGODB='{started.addresses.mongodb}'", flush=True)
+            kafka, mongodb = started.addresses.kafka, started.addresses.mongodb
+            sys.stdout.write(f"TONGTU_KAFKA='{kafka}'\nTONGTU_MONGODB='{mongodb}'\n")
+            sys.stdout.flush()
             threading.Event().wait()
     except KeyboardInterrupt:
         return 0
     except EmbeddedError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 1
     return 0
 

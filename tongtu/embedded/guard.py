@@ -2,8 +2,8 @@
 
 Run as a script by its path, with one JSON argument; imports nothing of the project, so it starts in 30 ms.
 Two ways lead to the server's end. The program holds the write end of a pipe (`lifeline`): its end, even by SIGKILL,
-closes the pipe and the watcher kills the server. And where the kernel can (Linux), the server asks to be killed when the
-watcher ends (PDEATHSIG): that signal goes by thread, so only a program with one thread, as this one, can rely on it.
+closes the pipe and the watcher kills the server. And where the kernel can (Linux), the server asks to be killed when
+the watcher ends (PDEATHSIG): that signal goes by thread, so only a program with one thread, as this, can rely on it.
 """
 
 import ctypes
@@ -41,10 +41,10 @@ def main(order: str) -> int:
     signal.set_wakeup_fd(awake_write, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda number, frame: None)  # a handler is needed for the wake-up to happen
     try:
-        server = subprocess.Popen(
+        server = subprocess.Popen(  # noqa: S603 - the program's own order
             task["command"],
             stdin=subprocess.DEVNULL,
-            preexec_fn=_end_with_parent(),  # noqa: PLW1509 - there is one thread here
+            preexec_fn=_end_with_parent(),  # safe where there is one thread
             pass_fds=task["held"],
         )
     except OSError as error:
@@ -61,9 +61,8 @@ def main(order: str) -> int:
         elif awake_read in readable:
             os.read(awake_read, 512)
     if task["cleanup"]:
-        subprocess.run(
-            task["cleanup"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
-        )
+        nowhere = subprocess.DEVNULL
+        subprocess.run(task["cleanup"], stdin=nowhere, stdout=nowhere, stderr=nowhere, check=False)  # noqa: S603
     return server.returncode if server.returncode >= 0 else 128 - server.returncode
 
 

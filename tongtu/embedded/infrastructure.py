@@ -5,7 +5,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -37,7 +37,8 @@ class Infrastructure:
 
 def to_standard_error(line: str) -> None:
     """Print a line of progress where it does not mix with a command's output."""
-    print(line, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 @contextmanager
@@ -49,7 +50,7 @@ def infrastructure(
     fresh: bool = False,
     test_commands: bool = False,
     mongodb_cache: float = 1,
-) -> Iterator[Infrastructure]:
+) -> Generator[Infrastructure]:
     """A real Kafka and MongoDB for the duration of the block; they also end if this process is killed.
 
     `home` keeps data and logs (default: TONGTU_HOME, else the user's state folder). `fast_start` trades Kafka's speed
@@ -87,12 +88,14 @@ def infrastructure(
                 test_commands=test_commands,
                 held=held,
             )
-            progress(f"MongoDB: starting on port {mongodb_port}")
         if not kafka_address:
             kafka_address = f"{HOST}:{kafka_port}"
             kafka = Kafka(
                 _java(), kafka_jars(progress), home / "kafka", logs, kafka_port, fast_start=fast_start, held=held
             )
+        if mongodb:
+            progress(f"MongoDB: starting on port {mongodb_port}")
+        if kafka:
             progress(f"Kafka {KAFKA_VERSION}: starting on port {kafka_port}")
         _start(stack, [server for server in (kafka, mongodb) if server])
         addresses = Addresses(kafka_address, mongodb_address)
@@ -116,7 +119,7 @@ def _start(stack: ExitStack, servers: Sequence[Server]) -> None:
 
 
 @contextmanager
-def _fresh_folder(home: Path) -> Iterator[Path]:
+def _fresh_folder(home: Path) -> Generator[Path]:
     folders = home / "fresh"
     folders.mkdir(parents=True, exist_ok=True)
     for leftover in folders.iterdir():  # of processes that were killed; a young one may be about to be locked

@@ -4,7 +4,7 @@ import fcntl
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from jgo.maven import Artifact, MavenContext
 
 KAFKA_VERSION = "4.1.1"
-# Coordinate and whether what it depends on comes along. kafka-tools brings the performance tools and topic commands that
-# the benchmarks run; what they need beyond it is there already. Kafka writes through SLF4J and comes with log4j 2.24.3
-# but without the piece between the two.
+# Coordinate, and whether what it depends on comes along. kafka-tools has the performance tools and topic commands; what
+# those need beyond it is there already. Kafka writes through SLF4J and comes with log4j 2.24.3 but without the piece
+# between the two.
 _PARTS = (
     (f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}", True),
     (f"org.apache.kafka:kafka-tools:{KAFKA_VERSION}", False),
@@ -58,7 +58,7 @@ def _download(staging: Path, progress: Callable[[str], None]) -> None:
         import requests
         from jgo.config import GlobalSettings
         from jgo.constants import MAVEN_CENTRAL_URL
-        from jgo.maven import MavenContext, PythonResolver
+        from jgo.maven import Artifact, MavenContext, PythonResolver
     except ImportError as error:
         raise EmbeddedError(
             f"the embedded Kafka needs the package {error.name}: pip install 'tongtu[embedded]', "
@@ -84,10 +84,12 @@ def _download(staging: Path, progress: Callable[[str], None]) -> None:
                 context = MavenContext(repo_cache=staging / "repository", remote_repos=repositories, resolver=resolver)
                 artifacts = _artifacts(context)
                 with ThreadPoolExecutor(_PARALLEL) as pool:
-                    for path in pool.map(lambda artifact: artifact.resolve(), artifacts):
+                    for path in pool.map(Artifact.resolve, artifacts):
                         path.rename(jars / path.name)
     except (requests.RequestException, RuntimeError, SyntaxError) as error:
-        problem = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        # The text of a failed request goes through every layer of the client; its kind and address are enough.
+        failed = error.request if isinstance(error, requests.RequestException) else None
+        problem = f"{type(error).__name__} at {failed.url}" if failed else str(error).partition("\n")[0][:200]
         raise EmbeddedError(
             f"Kafka {KAFKA_VERSION} cannot be downloaded ({problem}): check the network and HTTPS_PROXY, "
             "or give the address of a Kafka in TONGTU_KAFKA"
@@ -116,16 +118,19 @@ def _artifacts(context: "MavenContext") -> "list[Artifact]":
 
 
 class _Meter:
-    """Counts downloaded bytes over all connections and says so every two seconds."""
+    """Counts files and bytes over all connections and tells every two seconds (the many small files come first)."""
 
     def __init__(self, progress: Callable[[str], None]):
         self._progress = progress
         self._lock = threading.Lock()
+        self._files = 0
         self._bytes = 0
         self._reported = time.monotonic()
 
     @contextmanager
-    def __call__(self, name: str, size: int) -> Iterator[Callable[[int], None]]:
+    def __call__(self, name: str, size: int) -> Generator[Callable[[int], None]]:
+        with self._lock:
+            self._files += 1
         yield self._count
 
     def _count(self, count: int) -> None:
@@ -133,4 +138,5 @@ class _Meter:
             self._bytes += count
             if time.monotonic() - self._reported >= _REPORT_EVERY:
                 self._reported = time.monotonic()
-                self._progress(f"Kafka {KAFKA_VERSION}: {self._bytes / 1e6:.0f} of about {_SIZE} MB")
+                got = f"{self._bytes / 1e6:.0f} of about {_SIZE} MB in {self._files} files"
+                self._progress(f"Kafka {KAFKA_VERSION}: {got}")

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 
 from tongtu.embedded.errors import EmbeddedError
 from tongtu.embedded.ports import HOST, free_port, is_open
-from tongtu.embedded.process import Child, Server
+from tongtu.embedded.process import Server
 
 _LOG_CONFIGURATION = """\
 status = error
@@ -114,10 +114,7 @@ class Kafka(Server):
         # The first byte is fixed because the command takes an id that starts with "-" for an option.
         cluster = base64.urlsafe_b64encode(b"T" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
         command = self._java_command("kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", cluster)
-        formatting = Child([*command, "-c", str(self._configuration)], self._output, self._held)
-        formatting.wait()
-        formatting.close()
-        if formatting.exit_code:
+        if self._run_to_end([*command, "-c", str(self._configuration)]):
             raise EmbeddedError(f"Kafka's data folder {data} cannot be set up: see {self._output}")
         formatted.touch()
 

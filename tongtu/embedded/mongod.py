@@ -28,7 +28,8 @@ class Mongod(ABC):
         """Command line that serves the data in `folder` on the loopback address until it is stopped."""
 
     def prepare(self, folder: Path) -> None:
-        """What must be done before the command runs."""
+        """What must be done before the command runs; by default nothing."""
+        return
 
     def cleanup(self, folder: Path) -> Sequence[str]:
         """Command to run after the server's end; empty for none."""
@@ -46,6 +47,7 @@ class Binary(Mongod):
         self._path = path
 
     def command(self, folder: Path, port: int, options: Sequence[str]) -> Sequence[str]:
+        """See Mongod."""
         return [str(self._path), "--dbpath", str(folder), "--bind_ip", HOST, "--quiet", *options]
 
 
@@ -56,16 +58,19 @@ class Docker(Mongod):
         self._docker = docker
 
     def prepare(self, folder: Path) -> None:
+        """Remove what an earlier run may have left."""
         # A container outlives the client that started it when that is killed together with its watcher.
-        subprocess.run(self.cleanup(folder), capture_output=True, check=False)
+        _run(*self.cleanup(folder))
 
     def command(self, folder: Path, port: int, options: Sequence[str]) -> Sequence[str]:
+        """See Mongod; files belong to the user, as without Docker."""
         run = [self._docker, "run", "--rm", "--name", self._name(folder), "--publish", f"{HOST}:{port}:{port}"]
         owner = folder.stat()
         run += ["--user", f"{owner.st_uid}:{owner.st_gid}", "--volume", f"{folder}:/data/db", DOCKER_IMAGE]
         return [*run, "mongod", "--dbpath", "/data/db", "--bind_ip_all", "--quiet", *options]
 
     def cleanup(self, folder: Path) -> Sequence[str]:
+        """Remove the container, which outlives a client that was killed."""
         return [self._docker, "rm", "--force", self._name(folder)]
 
     def _name(self, folder: Path) -> str:
@@ -115,9 +120,9 @@ def problem_with(path: Path) -> str | None:
     try:
         if not path.stat().st_mode & stat.S_IXUSR:
             path.chmod(path.stat().st_mode | 0o755)  # wheels lose the permission to execute
-        shown = subprocess.run([str(path), "--version"], capture_output=True, text=True, timeout=30, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"{path} cannot be run ({getattr(error, 'strerror', None) or type(error).__name__})"
+        shown = _run(str(path), "--version")
+    except OSError as error:
+        return f"{path} cannot be run ({error.strerror})"
     missing = re.search(r"loading shared libraries: (\S+):", shown.stderr)
     if missing:
         return (
@@ -146,7 +151,10 @@ def _docker_problem(docker: str, progress: Callable[[str], None]) -> str | None:
 
 
 def _run(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    # What is run is a mongod or docker of this machine, by a command line made here.
+    return subprocess.run(  # noqa: S603
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
 
 
 def _reason(printed: str) -> str:

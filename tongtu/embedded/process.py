@@ -39,7 +39,7 @@ class Child:
         }
         try:
             with output.open("ab") as log:
-                self._guard = subprocess.Popen(
+                self._guard = subprocess.Popen(  # noqa: S603 - the command lines are made in this package
                     [sys.executable, "-I", "-S", str(_GUARD), json.dumps(order)],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -147,6 +147,13 @@ class Server(ABC):
             self._child.signal(signal.SIGKILL)
         self._release()
 
+    def _run_to_end(self, command: Sequence[str]) -> int | None:
+        """Run a command that prepares the data, with the server's protection; its exit code."""
+        self._child = child = Child(command, self._output, self._held)
+        child.wait()
+        self._release()
+        return child.exit_code
+
     def _release(self) -> None:
         if self._child:
             self._child.close()
@@ -158,7 +165,8 @@ class Server(ABC):
             return output.read(1_000_000).decode(errors="replace")
 
     def _prepare(self) -> None:
-        """What must exist before the command runs."""
+        """Make what must exist before the command runs; by default nothing."""
+        return
 
     def _cleanup(self) -> Sequence[str]:
         """Command for the watcher to run after the server's end."""

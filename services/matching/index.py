@@ -1,0 +1,187 @@
+"""Many profiles in memory, scored exactly and all at once: every standing demand, or every live technology, of a shard.
+
+Exact search over everything costs 1 to 2 ms at 16,000 records and depends on neither the order of arrival nor on what
+else is indexed, which an index with statistics or graphs of its own would.
+"""
+
+from array import array
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from services.matching.profile import DIMENSIONS, Profile
+from services.matching.ranking import Floats, logits
+from services.matching.statistics import Model
+from shared.contracts.events import Party, Side, Visibility
+
+_SMALLEST = 64
+
+
+class ProfileIndex:
+    """Rows of profiles of one side. A row is written once; a new version gets a new row and the old one dies."""
+
+    def __init__(self, side: Side, model: Model) -> None:
+        self.side = side
+        self._model = model
+        self._clear()
+
+    def _clear(self) -> None:
+        self._rows: dict[str, int] = {}
+        self._profiles: list[Profile | None] = []
+        self._postings: dict[str, tuple[array[int], array[int]]] = {}
+        self._vectors = np.zeros((_SMALLEST, DIMENSIONS), dtype=np.float32)
+        self._norms = np.zeros(_SMALLEST)
+        self._expected = np.zeros(_SMALLEST)
+        self._floors = np.full(_SMALLEST, -np.inf)
+        self._languages = np.zeros(_SMALLEST, dtype=np.int64)
+        self._owners = np.zeros(_SMALLEST, dtype=np.int64)
+        self._language_codes: dict[str, int] = {}
+        self._owner_codes: dict[str, int] = {}
+        self._named: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, id: str) -> bool:
+        return id in self._rows
+
+    def get(self, id: str) -> Profile | None:
+        """The present version of a record, or None where it is not indexed."""
+        row = self._rows.get(id)
+        return None if row is None else self._profiles[row]
+
+    def profiles(self) -> Iterable[Profile]:
+        """Every profile, in the order of arrival."""
+        return (profile for profile in self._profiles if profile is not None)
+
+    def put(self, profile: Profile) -> None:
+        """Adds a profile, or replaces the version that is there."""
+        self.remove(profile.id)
+        row = len(self._profiles)
+        if row == len(self._norms):
+            self._grow()
+        self._profiles.append(profile)
+        self._rows[profile.id] = row
+        for term, value in zip(profile.terms, profile.values.tolist(), strict=True):
+            posting = self._postings.get(term)
+            if posting is None:
+                posting = self._postings[term] = array("I"), array("I")
+            posting[0].append(row)
+            posting[1].append(value)
+        vector = profile.vector.astype(np.int64)
+        self._vectors[row] = profile.vector
+        self._norms[row] = np.sqrt(float(vector @ vector))
+        self._expected[row] = profile.expected
+        self._floors[row] = -np.inf
+        self._languages[row] = self._language_codes.setdefault(profile.language, len(self._language_codes))
+        self._owners[row] = self._owner_codes.setdefault(profile.party.owner, len(self._owner_codes))
+        if profile.party.visibility is Visibility.NAMED:
+            self._named.add(row)
+
+    def remove(self, id: str) -> None:
+        """Forgets a record; nothing happens where it is not indexed."""
+        row = self._rows.pop(id, None)
+        if row is None:
+            return
+        self._profiles[row] = None
+        self._named.discard(row)
+        dead = len(self._profiles) - len(self._rows)
+        if dead > _SMALLEST and dead > len(self._rows):
+            self._compact()
+
+    def set_floor(self, id: str, floor: float) -> None:
+        """The log-odds that a newcomer must reach to enter this demand's best; minus infinity while there is room."""
+        self._floors[self._rows[id]] = floor
+
+    def hits(
+        self, others: Sequence[Profile], threshold: float, without: Collection[str] = ()
+    ) -> Iterable[tuple[Profile, Profile, float]]:
+        """Every (profile here, other, log-odds) at or above the threshold and the row's floor, hard filters passed."""
+        least = np.maximum(self._floors[: len(self._profiles)], threshold)
+        for other, column in zip(others, self.score(others, without).T, strict=True):
+            for row in np.flatnonzero(column >= least).tolist():
+                profile = self._profiles[row]
+                if profile is not None:
+                    yield profile, other, float(column[row])
+
+    def best(
+        self, others: Sequence[Profile], count: int, without: Collection[str] = ()
+    ) -> list[list[tuple[float, Profile]]]:
+        """For each of the others the `count` best here, best first, ties by id; hard filters passed."""
+        found: list[list[tuple[float, Profile]]] = []
+        for column in self.score(others, without).T:
+            rows = np.flatnonzero(column > -np.inf)
+            if len(rows) > count:
+                least = np.partition(column[rows], -count)[-count]
+                rows = rows[column[rows] >= least]
+            ranked = [(float(column[row]), self._profiles[row]) for row in rows.tolist()]
+            ordered = sorted(
+                ((logit, profile) for logit, profile in ranked if profile is not None),
+                key=lambda item: (-item[0], item[1].id),
+            )
+            found.append(ordered[:count])
+        return found
+
+    def score(self, others: Sequence[Profile], without: Collection[str] = ()) -> Floats:
+        """Log-odds of every row against each of the others, [rows, others]; minus infinity where a pair must not meet.
+
+        `without` names records whose row no longer counts.
+        """
+        count = len(self._profiles)
+        result = np.full((count, len(others)), -np.inf)
+        if not count or not others:
+            return result
+        vectors = np.stack([other.vector for other in others]).astype(np.float32)
+        norms = np.sqrt(np.einsum("ij,ij->i", vectors.astype(np.float64), vectors.astype(np.float64)))
+        dots = (self._vectors[:count] @ vectors.T).astype(np.float64)
+        alive = np.array([profile is not None for profile in self._profiles])
+        for id in without:
+            if id in self._rows:
+                alive[self._rows[id]] = False
+        for index, other in enumerate(others):
+            lengths = self._norms[:count] * norms[index]
+            cosine = np.divide(dots[:, index], lengths, out=np.zeros(count), where=lengths > 0)
+            expected = self._expected[:count] if self.side is Side.DEMAND else np.full(count, other.expected)
+            same = self._languages[:count] == self._language_codes.get(other.language, -1)
+            column = logits(self._overlaps(other), expected, cosine, same, self._model)
+            may_meet = alive & (self._owners[:count] != self._owner_codes.get(other.party.owner, -1))
+            result[may_meet, index] = column[may_meet]
+            self._hide(result[:, index], other.party)
+        return result
+
+    def _overlaps(self, other: Profile) -> Floats:
+        sums = np.zeros(len(self._profiles))
+        for term, value in zip(other.terms, other.values.tolist(), strict=True):
+            posting = self._postings.get(term)
+            if posting is not None:
+                rows = np.frombuffer(posting[0], dtype=np.uint32)
+                sums[rows] += np.frombuffer(posting[1], dtype=np.uint32) * float(value)
+        return sums
+
+    def _hide(self, column: Floats, other: Party) -> None:
+        """Takes out the pairs of which one record must not be seen by the other's owner."""
+        for row in self._named:
+            profile = self._profiles[row]
+            if profile is not None and not profile.party.visible_to(other.owner):
+                column[row] = -np.inf
+        if other.visibility is Visibility.NAMED:
+            hidden = [owner not in other.named_members for owner in self._owner_codes]
+            column[np.array(hidden, dtype=np.bool_)[self._owners[: len(column)]]] = -np.inf
+
+    def _grow(self) -> None:
+        def doubled(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+            return np.concatenate([values, np.zeros_like(values)])
+
+        self._vectors = np.concatenate([self._vectors, np.zeros_like(self._vectors)])
+        for name in ("_norms", "_expected", "_floors", "_languages", "_owners"):
+            setattr(self, name, doubled(getattr(self, name)))
+
+    def _compact(self) -> None:
+        """Writes the living rows anew, so that a record changed often costs no more than another."""
+        kept = list(self.profiles())
+        floors: Mapping[str, float] = {id: float(self._floors[row]) for id, row in self._rows.items()}
+        self._clear()
+        for profile in kept:
+            self.put(profile)
+            self.set_floor(profile.id, floors[profile.id])

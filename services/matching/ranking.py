@@ -1,0 +1,68 @@
+"""The score of a technology for a demand: a pure function of the two records and the model."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from services.matching import lexical
+from services.matching.profile import Profile
+from services.matching.statistics import Model
+
+Floats = npt.NDArray[np.float64]
+
+
+def logits(overlap: Floats, expected: Floats, cosine: Floats, same_language: npt.NDArray[np.bool_], model: Model) -> Floats:
+    """Log-odds that the technology answers the demand, against a hundred that do not.
+
+    `overlap` is the sum of weight x impact over shared terms, in steps of lexical.SCALE squared. Only elementwise
+    arithmetic that IEEE 754 fixes to the last bit, so a pair has the same value in every batch.
+    """
+    within = (
+        model.lexical_weight * (overlap / lexical.SCALE**2 - expected)
+        + model.semantic_weight * cosine
+        + model.intercept
+    )
+    # Two languages share no words, which says nothing about the subject: only the embedding speaks.
+    across = model.across_semantic_weight * cosine + model.across_intercept
+    return np.where(same_language, within, across)
+
+
+def score(logit: float) -> float:
+    """Log-odds as a probability, 0 to 1."""
+    return 1 / (1 + math.exp(-logit)) if logit > -700 else 0.0
+
+
+def logit(score: float) -> float:
+    """The log-odds of a probability; ValueError outside 0 < score < 1."""
+    if not 0 < score < 1:
+        raise ValueError("a threshold must lie between 0 and 1")
+    return math.log(score / (1 - score))
+
+
+def overlap(technology: Profile, demand: Profile) -> int:
+    """The sum of weight x impact over the terms that both hold."""
+    impact = dict(zip(technology.terms, technology.values.tolist(), strict=True))
+    return sum(
+        weight * impact.get(term, 0) for term, weight in zip(demand.terms, demand.values.tolist(), strict=True)
+    )
+
+
+def cosine(left: npt.NDArray[np.int8], right: npt.NDArray[np.int8]) -> float:
+    """Cosine of two quantised vectors, exact up to one rounding; 0 where one has no direction."""
+    one, other = left.astype(np.int64), right.astype(np.int64)
+    norms = math.sqrt(int(one @ one)) * math.sqrt(int(other @ other))
+    return int(one @ other) / norms if norms else 0.0
+
+
+def pair_logit(technology: Profile, demand: Profile, model: Model) -> float:
+    """The log-odds of one pair; equal, to the last bit, to what an index of many gives."""
+    return float(
+        logits(
+            np.array(float(overlap(technology, demand))),
+            np.array(demand.expected),
+            np.array(cosine(technology.vector, demand.vector)),
+            np.array(technology.language == demand.language),
+            model,
+        )
+    )

@@ -1,0 +1,27 @@
+"""The notify service: assessed proposals and fruitless searches in, messages to members' inboxes out."""
+
+from __future__ import annotations
+
+from services.notify.handlers import Notifier
+from services.notify.settings import NotifySettings
+from services.notify.store import NotifyStore
+from shared.contracts.events import DemandSearched, OrganisationRegistered, RiskAssessed
+from shared.runtime.service import Service
+from shared.runtime.settings import load
+
+
+def assemble(service: Service) -> None:
+    """Registers everything that the service does."""
+    store = NotifyStore(service.database)
+    notifier = Notifier(store)
+    service.at_start(store.prepare)
+    service.on(RiskAssessed, notifier.tell_of_matches)
+    service.on(DemandSearched, notifier.tell_of_searches)
+    service.on(OrganisationRegistered, notifier.note_members)
+
+
+async def main() -> None:
+    """Runs until told to stop. Raises SettingsError where the environment is wrong."""
+    async with Service("notify", load(NotifySettings)) as service:
+        assemble(service)
+        await service.run()

@@ -1,0 +1,149 @@
+"""Records that no well-meaning producer writes, each with what the core has to make of it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cramjam
+from aiokafka.codec import lz4_encode, snappy_encode
+
+from tests import raw_batches
+from tests.ledger import Entry
+from tests.raw_batches import RawRecord
+
+RawHeaders = Sequence[tuple[bytes, bytes | None]]
+NUMBER = 7_000_000
+"""The number in every hostile record that turns out to be a good event."""
+GOOD = json.dumps({"number": NUMBER}).encode()
+ENVELOPE: list[tuple[bytes, bytes | None]] = [
+    (b"ce_specversion", b"1.0"),
+    (b"ce_id", b"hostile"),
+    (b"ce_source", b"/test"),
+    (b"ce_type", Entry.type.encode()),
+    (b"content-type", b"application/json"),
+]
+UNFOLDED = 300 * 1024 * 1024
+"""Bytes that a bomb unfolds to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hostile:
+    """A batch of one record.
+
+    `problems`: whether a raw subscription is told of any. `error`: that of the dead letter on a typed subscription,
+    None where the record is a good event (or a null record) after all.
+    """
+
+    record: RawRecord
+    problems: bool = False
+    error: str | None = None
+    codec: int = 0
+    readable: bool = True
+    kept: bool = True
+    """Whether the dead letter keeps the value (not where it is too large)."""
+
+    @property
+    def batch(self) -> bytes:
+        """The bytes to send to the broker."""
+        payload = raw_batches.body([self.record])
+        if self.codec == raw_batches.GZIP:
+            payload = gzip.compress(payload)
+        elif self.codec == raw_batches.SNAPPY:
+            payload = snappy_encode(payload)
+        elif self.codec == raw_batches.LZ4:
+            payload = lz4_encode(payload)
+        elif self.codec == raw_batches.ZSTD:
+            payload = bytes(cramjam.zstd.compress(payload))
+        return raw_batches.batch(payload, 1, self.codec)
+
+
+def _event(value: bytes | None = GOOD, key: bytes | None = b"k", extra: RawHeaders = ()) -> RawRecord:
+    return key, value, [*ENVELOPE, *extra]
+
+
+def _structured(value: bytes, content_type: bytes = b"application/cloudevents+json") -> RawRecord:
+    return b"k", value, [(b"content-type", content_type)]
+
+
+def _envelope(**members: object) -> bytes:
+    event = {"specversion": "1.0", "id": "hostile", "source": "/test", "type": Entry.type}
+    return json.dumps({**event, **members}).encode()
+
+
+_BAD = {"problems": True, "error": "NotACloudEvent"}
+_BOMB = {"problems": True, "error": "Unreadable", "readable": False}
+
+HOSTILE: dict[str, Hostile] = {
+    "header name not UTF-8": Hostile(_event(extra=[(b"\xff\xfe", b"x")]), **_BAD),
+    "header name empty": Hostile(_event(extra=[(b"", b"x")])),
+    "header name of 50 KB": Hostile(_event(extra=[(b"n" * 50_000, b"x")])),
+    "attribute name not UTF-8": Hostile(_event(extra=[(b"ce_\xff", b"x")]), **_BAD),
+    "attribute value null": Hostile(_event(extra=[(b"ce_subject", None)]), **_BAD),
+    "attribute value not UTF-8": Hostile(_event(extra=[(b"ce_subject", b"\xe4\xb8")]), **_BAD),
+    "attribute twice": Hostile(_event(extra=[(b"ce_id", b"other")]), **_BAD),
+    "attribute of 10 KB": Hostile(_event(extra=[(b"ce_subject", b"s" * 10_000)]), **_BAD),
+    "foreign header null": Hostile(_event(extra=[(b"foreign", None)])),
+    "foreign header not UTF-8": Hostile(_event(extra=[(b"foreign", b"\xff\x00\xfe")])),
+    "foreign header twice": Hostile(_event(extra=[(b"foreign", b"a"), (b"foreign", b"")])),
+    "300 headers": Hostile(_event(extra=[(b"h%d" % number, b"x") for number in range(300)]), **_BAD),
+    "100 KB of headers": Hostile(_event(extra=[(b"h", b"x" * 50_000)] * 2), **_BAD),
+    "no headers": Hostile((b"k", GOOD, []), **_BAD),
+    "key null": Hostile(_event(key=None)),
+    "key empty": Hostile(_event(key=b"")),
+    "key not UTF-8": Hostile(_event(key=b"\xff\xfe"), **_BAD),
+    "value null": Hostile(_event(value=None)),
+    "value empty": Hostile(_event(value=b""), error="Invalid"),
+    "key and value null": Hostile(_event(key=None, value=None)),
+    "value over 1 MiB": Hostile(
+        _event(value=b'{"number":1,"padding":"' + b"x" * 1024 * 1024 + b'"}'), True, "TooLarge", kept=False
+    ),
+    "value over 1 MiB, compressed": Hostile(
+        _event(value=b'{"number":1,"padding":"' + b"x" * 1024 * 1024 + b'"}'),
+        True,
+        "TooLarge",
+        raw_batches.ZSTD,
+        kept=False,
+    ),
+    "deep JSON": Hostile(_event(value=b"[" * 200_000), error="Invalid"),
+    "deep JSON in its place": Hostile(
+        _event(value=b'{"number":' + b'{"a":' * 50_000 + b"1" + b"}" * 50_001), error="Invalid"
+    ),
+    "huge number": Hostile(_event(value=b'{"number":1' + b"0" * 100_000 + b"}"), error="Invalid"),
+    "infinite number": Hostile(_event(value=b'{"number":1e999}'), error="Invalid"),
+    "JSON not UTF-8": Hostile(_event(value=b'{"number":1,"order":"\xff\xfe"}'), error="Invalid"),
+    "JSON with half a surrogate pair": Hostile(_event(value=b'{"number":1,"order":"\\ud800"}'), error="Invalid"),
+    "JSON with a byte order mark": Hostile(_event(value=b"\xef\xbb\xbf" + GOOD), error="Invalid"),
+    "structured": Hostile(_structured(_envelope(data={"number": NUMBER}))),
+    "structured, UTF-8 named": Hostile(
+        _structured(_envelope(data={"number": NUMBER}), b"application/cloudevents+json; charset=UTF-8")
+    ),
+    "structured, base64": Hostile(_structured(_envelope(data_base64="eyJudW1iZXIiOjcwMDAwMDB9"))),
+    "structured, other charset": Hostile(
+        _structured(_envelope(data={"number": 1}), b"application/cloudevents+json; charset=gbk"), **_BAD
+    ),
+    "structured, a batch of events": Hostile(_structured(b"[]", b"application/cloudevents-batch+json"), **_BAD),
+    "structured, broken JSON": Hostile(_structured(_envelope()[:-5]), **_BAD),
+    "structured, deep JSON": Hostile(_structured(b'{"data":' + b"[" * 200_000), **_BAD),
+    "structured, not an object": Hostile(_structured(b'"text"'), **_BAD),
+    "structured, null": Hostile((b"k", None, [(b"content-type", b"application/cloudevents+json")]), **_BAD),
+    "structured, broken base64": Hostile(_structured(_envelope(data_base64="e!")), **_BAD),
+    "structured, base64 that is no text": Hostile(_structured(_envelope(data_base64={"a": 1})), **_BAD),
+    "structured, data twice": Hostile(_structured(_envelope(data={"number": 1}, data_base64="e30=")), **_BAD),
+    "structured, id not a text": Hostile(_structured(_envelope(id={"a": 1}, data={"number": 1})), **_BAD),
+    "gzip": Hostile(_event(), codec=raw_batches.GZIP),
+    "snappy": Hostile(_event(), codec=raw_batches.SNAPPY),
+    "lz4": Hostile(_event(), codec=raw_batches.LZ4),
+    "zstd": Hostile(_event(), codec=raw_batches.ZSTD),
+    "compressed, header name not UTF-8": Hostile(
+        _event(extra=[(b"\xff", b"x")]), **_BAD, codec=raw_batches.ZSTD
+    ),
+}
+
+BOMBS: dict[str, Hostile] = {
+    "gzip bomb": Hostile(_event(value=b"\0" * UNFOLDED), codec=raw_batches.GZIP, **_BOMB),
+    "zstd bomb": Hostile(_event(value=b"\0" * UNFOLDED), codec=raw_batches.ZSTD, **_BOMB),
+    "lz4 bomb": Hostile(_event(value=b"\0" * (UNFOLDED // 2)), codec=raw_batches.LZ4, **_BOMB),
+}

@@ -1,0 +1,190 @@
+"""Where every consumer group stands: its position in MongoDB, its group offset in Kafka, the log's start and end."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.structs import OffsetAndMetadata
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
+
+from shared.runtime.mongodb import connect, database_of
+from tongtu.target import Target
+
+_QUIET_SECONDS = 2.0
+"""When reads from a place neither find a record nor reach the end for so long, it counts as behind."""
+
+Database = AsyncIOMotorDatabase[dict[str, Any]]
+Offsets = dict[TopicPartition, OffsetAndMetadata]
+Place = tuple[TopicPartition, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPosition:
+    """One input partition of one consumer group. Offsets are None where there is none."""
+
+    service: str
+    group: str
+    topic: str
+    """Its logical name."""
+    partition: int
+    next: int | None
+    sequence: int
+    epoch: int
+    held: str | None
+    """Why it is not read until an operator decides."""
+    published: int | None
+    published_sequence: int | None
+    start: int | None
+    end: int | None
+    behind: int
+    """Offsets still to be processed; 0 too where only markers of transactions follow."""
+
+    @property
+    def id(self) -> str:
+        """`TOPIC/PARTITION`."""
+        return f"{self.topic}/{self.partition}"
+
+    def document_id(self, target: Target) -> str:
+        """The position's id in MongoDB."""
+        return f"{target.prefix}{self.group}:{target.prefix}{self.id}"
+
+
+@asynccontextmanager
+async def mongodb(target: Target) -> AsyncIterator[AsyncIOMotorClient[dict[str, Any]]]:
+    """A client for the block."""
+    client = connect(target.mongodb)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def database(client: AsyncIOMotorClient[dict[str, Any]], target: Target, service: str) -> Database:
+    """The service's database."""
+    return database_of(client, service, target.prefix)
+
+
+async def services_with_state(client: AsyncIOMotorClient[dict[str, Any]], target: Target) -> list[str]:
+    """The services that have a database."""
+    first = database_of(client, "", target.prefix).name
+    names = await client.list_database_names(filter={"name": {"$regex": f"^{re.escape(first)}"}})
+    return sorted(name[len(first) :] for name in names)
+
+
+async def group_positions(target: Target, services: Iterable[str] | None = None) -> list[GroupPosition]:
+    """Every partition of every consumer group of these services (default: all that have state), sorted.
+
+    Raises KafkaError, PyMongoError.
+    """
+    async with mongodb(target) as client:
+        wanted = list(services) if services is not None else await services_with_state(client, target)
+        documents = [
+            (service, document)
+            for service in wanted
+            for document in await database(client, target, service)["positions"].find().to_list(None)
+        ]
+    published = await _published(target, {document["group"] for _, document in documents})
+    logs = await _logs(target, {(_partition(document), document.get("next")) for _, document in documents})
+    return sorted(
+        (_position(target, service, document, published, logs) for service, document in documents),
+        key=lambda position: (position.group, position.topic, position.partition),
+    )
+
+
+def _position(
+    target: Target, service: str, document: dict[str, Any], published: dict[str, Offsets], logs: _Logs
+) -> GroupPosition:
+    partition = _partition(document)
+    committed = published.get(document["group"], {}).get(partition)
+    if committed is not None and committed.offset < 0:
+        committed = None
+    return GroupPosition(
+        service=service,
+        group=document["group"].removeprefix(target.prefix),
+        topic=partition.topic.removeprefix(target.prefix),
+        partition=partition.partition,
+        next=document.get("next"),
+        sequence=document.get("sequence", 0),
+        epoch=document.get("epoch", 0),
+        held=document.get("held"),
+        published=committed.offset if committed else None,
+        published_sequence=int(committed.metadata) if committed and committed.metadata.isdigit() else None,
+        start=logs.starts.get(partition),
+        end=logs.ends.get(partition),
+        behind=logs.behind.get((partition, document.get("next")), 0),
+    )
+
+
+def _partition(document: dict[str, Any]) -> TopicPartition:
+    return TopicPartition(document["topic"], document["partition"])
+
+
+async def _published(target: Target, groups: Iterable[str]) -> dict[str, Offsets]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=target.kafka)
+    await admin.start()
+    try:
+        return {group: await admin.list_consumer_group_offsets(group) for group in sorted(groups)}
+    finally:
+        await admin.close()
+
+
+@dataclass(slots=True)
+class _Logs:
+    """Start and end of partitions, and how far each place in them is from the end."""
+
+    starts: dict[TopicPartition, int]
+    ends: dict[TopicPartition, int]
+    behind: dict[Place, int]
+
+
+async def _logs(target: Target, places: set[Place]) -> _Logs:
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=target.kafka, isolation_level="read_committed", auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    try:
+        existing = await consumer.topics()
+        places = {place for place in places if place[0].topic in existing}
+        partitions = sorted({partition for partition, _ in places})
+        if not partitions:
+            return _Logs({}, {}, {})
+        consumer.assign(partitions)
+        starts, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+        behind = {(tp, next): max(0, ends[tp] - max(next or 0, starts[tp])) for tp, next in places}
+        unsure = {place for place, offsets in behind.items() if offsets}
+        while unsure:
+            # One place a partition at a time: two groups may stand in one partition at different places.
+            at_once = {partition: (partition, next) for partition, next in unsure}
+            for partition in await _without_records(consumer, {tp: next or 0 for tp, next in at_once.values()}, ends):
+                behind[at_once[partition]] = 0
+            unsure -= set(at_once.values())
+        return _Logs(starts, ends, behind)
+    finally:
+        await consumer.stop()
+
+
+async def _without_records(
+    consumer: AIOKafkaConsumer, places: dict[TopicPartition, int], ends: dict[TopicPartition, int]
+) -> set[TopicPartition]:
+    """The partitions in which only markers of transactions stand between the place and the end."""
+    consumer.assign(list(places))
+    for partition, offset in places.items():
+        consumer.seek(partition, offset)
+    waiting, empty = set(places), set[TopicPartition]()
+    quiet_at = time.monotonic() + _QUIET_SECONDS
+    while waiting and time.monotonic() < quiet_at:
+        found: dict[TopicPartition, list[Any]] = await consumer.getmany(*waiting, timeout_ms=100, max_records=1)
+        waiting -= set(found)
+        reached = {partition for partition in waiting if await consumer.position(partition) >= ends[partition]}
+        empty |= reached
+        waiting -= reached
+        if found or reached:
+            quiet_at = time.monotonic() + _QUIET_SECONDS
+    return empty

@@ -1,0 +1,1 @@
+"""Files of records, brought into a member's outbox."""

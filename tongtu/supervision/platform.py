@@ -1,0 +1,115 @@
+"""The whole platform on this machine: Kafka and MongoDB, the topics, and every service as its own process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from shared.runtime.topics import apply_topics, load_topics
+from tongtu.embedded.infrastructure import Infrastructure, infrastructure
+from tongtu.embedded.lock import Addresses
+from tongtu.errors import CommandError
+from tongtu.supervision.service_process import SERVICES, ServiceProcess
+from tongtu.supervision.state import PartState, PlatformFile, PlatformState
+from tongtu.supervision.supervisor import Part, Supervisor
+from tongtu.target import Target
+
+_LOOK_SECONDS = 0.1
+_MOST_ENDS = 3
+"""A service that ends so often before it was ready once will not come up."""
+
+Services = Callable[[dict[str, str], Path], Sequence[ServiceProcess]]
+"""Environment of a service, and the folder for logs -> the processes."""
+
+
+def every_service(environment: dict[str, str], logs: Path) -> list[ServiceProcess]:
+    """The four services."""
+    return [ServiceProcess.of(service, environment, logs) for service in SERVICES]
+
+
+class Platform:
+    """What runs, for whoever started it."""
+
+    def __init__(self, target: Target, file: PlatformFile, parts: Sequence[Part], logs: Path) -> None:
+        self.target = target
+        self.logs = logs
+        self._file = file
+        self._parts = parts
+
+    @property
+    def state(self) -> PlatformState:
+        """What other commands see of it."""
+        return self._file.state
+
+    def wait_until_ready(self, tell: Callable[[str], None], seconds: float | None = None) -> None:
+        """Returns once every service lets records through.
+
+        Raises CommandError for one that ends again and again before, or when the time is over.
+        """
+        began = time.monotonic()
+        waiting = [part for part in self._parts if part.is_service]
+        while waiting:
+            for part in list(waiting):
+                assert isinstance(part.server, ServiceProcess)
+                if part.server.readiness() == "ready":
+                    waiting.remove(part)
+                    tell(f"{part.state.name}: ready after {time.monotonic() - began:.1f} s")
+                elif part.state.restarts >= _MOST_ENDS:
+                    raise CommandError(
+                        f"{part.state.name} does not start ({part.state.last_end}): see {part.state.log}"
+                    )
+            if waiting and seconds is not None and time.monotonic() - began > seconds:
+                names = ", ".join(part.state.name for part in waiting)
+                raise CommandError(f"not ready after {seconds:.0f} s: {names}; see the logs in {self.logs}")
+            time.sleep(_LOOK_SECONDS)
+        self.state.phase = "running"
+        self._file.write()
+
+
+@contextmanager
+def platform(
+    home: Path,
+    *,
+    prefix: str = "",
+    tell: Callable[[str], None],
+    fast_start: bool = False,
+    services: Services = every_service,
+    before_services: Callable[[Target], None] = lambda target: None,
+) -> Iterator[Platform]:
+    """Runs the platform for the duration of the block. Addresses in the environment win over embedded servers.
+
+    `before_services` is called when the topics are there and nothing reads them yet. Raises CommandError, EmbeddedError,
+    TopicsRefused and what the drivers raise.
+    """
+    logs = home / "logs"
+    with PlatformFile(home, prefix) as file, infrastructure(home, progress=tell, fast_start=fast_start) as servers:
+        logs.mkdir(parents=True, exist_ok=True)
+        addresses = servers.addresses
+        target = Target(addresses.kafka, addresses.mongodb, prefix)
+        applied = asyncio.run(apply_topics(target.kafka, load_topics(), prefix))
+        tell(f"topics: {len(applied.created)} created, {len(applied.altered)} altered, {len(applied.unchanged)} as they were")
+        before_services(target)
+        environment = {"TONGTU_KAFKA": target.kafka, "TONGTU_MONGODB": target.mongodb, "TONGTU_PREFIX": prefix}
+        parts = [*_server_parts(servers, logs), *map(Part.of_service, services(environment, logs))]
+        file.state.addresses = addresses
+        file.state.parts = [part.state for part in parts]
+        with Supervisor(parts, file.write, tell):
+            try:
+                yield Platform(target, file, parts, logs)
+            finally:
+                file.state.phase = "stopping"
+                file.write()
+
+
+def _server_parts(servers: Infrastructure, logs: Path) -> list[Part]:
+    addresses: Addresses = servers.addresses
+    parts: list[Part] = []
+    if servers.kafka is not None:
+        parts.append(Part(servers.kafka, PartState(name="kafka", address=addresses.kafka, log=str(logs / "kafka.log"))))
+    if servers.mongodb is not None:
+        address = addresses.mongodb
+        parts.append(Part(servers.mongodb, PartState(name="mongodb", address=address, log=str(logs / "mongod.log"))))
+    return parts
