@@ -157,9 +157,7 @@ async def disturb(instances: Instances, infrastructure: Infrastructure, seconds:
 
 async def audit(kafka: str, topic: str, writer: dict[str, int]) -> tuple[int, int, int, int]:
     """Distinct events, repetitions, out of order per key, keys whose last record differs from the writer's state."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=kafka, isolation_level="read_committed", auto_offset_reset="earliest"
-    )
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, isolation_level="read_committed", auto_offset_reset="earliest")
     await consumer.start()
     partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
     consumer.assign(partitions)

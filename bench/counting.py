@@ -48,7 +48,9 @@ class Counter:
             assert event.data is not None
             seen[key] += 1
             if self._output is not None:
-                data = Counted(number=event.data.number, count=before.get(key, 0) + seen[key], padding=event.data.padding)
+                data = Counted(
+                    number=event.data.number, count=before.get(key, 0) + seen[key], padding=event.data.padding
+                )
                 messages.append(Message(self._output, key, Counted.type, data, event))
         counts.write([UpdateOne({"_id": key}, {"$inc": {"count": more}}, upsert=True) for key, more in seen.items()])
         return messages

@@ -6,8 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.infrastructure import TestInfrastructure, start_infrastructure
+from tests.infrastructure import TestInfrastructure, choice, start_infrastructure
 from tests.platform import Platform
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Says where Kafka and MongoDB come from. Not as pytest_report_header, which -q leaves out."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.write_line(str(choice()))
 
 
 @pytest.fixture(scope="session")

@@ -73,6 +73,11 @@ class ContainerServer(ABC):
         self._made = False
 
     @property
+    def name(self) -> str:
+        """The container's name."""
+        return str(self._container.get_wrapped_container().name)
+
+    @property
     def pid(self) -> int | None:
         """Process id of the server as the Docker host counts; None while it does not run."""
         if not self._made:

@@ -137,9 +137,7 @@ HOSTILE: dict[str, Hostile] = {
     "snappy": Hostile(_event(), codec=raw_batches.SNAPPY),
     "lz4": Hostile(_event(), codec=raw_batches.LZ4),
     "zstd": Hostile(_event(), codec=raw_batches.ZSTD),
-    "compressed, header name not UTF-8": Hostile(
-        _event(extra=[(b"\xff", b"x")]), **_BAD, codec=raw_batches.ZSTD
-    ),
+    "compressed, header name not UTF-8": Hostile(_event(extra=[(b"\xff", b"x")]), **_BAD, codec=raw_batches.ZSTD),
 }
 
 BOMBS: dict[str, Hostile] = {

@@ -76,6 +76,21 @@ def write(events: Sequence[Event[Entry]], work: UnitOfWork) -> None:
     )
 
 
+def write_sizes(events: Sequence[Event[bytes]], work: UnitOfWork) -> None:
+    """Counts every record of a poll by its place, with the size of its value and whether it has problems."""
+    work.collection("sizes").write(
+        [
+            UpdateOne(
+                {"_id": f"{event.origin.partition}/{event.record.offset}"},
+                {"$inc": {"times": 1}, "$set": {"size": len(event.data or b""), "problems": bool(event.problems)}},
+                upsert=True,
+            )
+            for event in events
+            if event.record is not None
+        ]
+    )
+
+
 async def create_topics(platform: Platform, partitions: int = 1, **more: int) -> None:
     """in and out (and more, by name) with so many partitions; the service's own topics."""
     await platform.create_topics({"in": partitions, "out": partitions, **more})

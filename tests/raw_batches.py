@@ -44,9 +44,7 @@ def body(records: Sequence[RawRecord]) -> bytes:
 
 def batch(payload: bytes, count: int, codec: int = 0) -> bytes:
     """A batch of format 2 around a payload that is compressed already; the checksum is right."""
-    checked = struct.pack(
-        ">hiqqqhii", codec, count - 1, TIMESTAMP, TIMESTAMP, -1, -1, -1, count
-    ) + payload
+    checked = struct.pack(">hiqqqhii", codec, count - 1, TIMESTAMP, TIMESTAMP, -1, -1, -1, count) + payload
     return struct.pack(">qiibI", 0, len(checked) + 9, -1, 2, calc_crc32c(checked)) + checked
 
 

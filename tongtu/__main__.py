@@ -1,4 +1,4 @@
-"""`tongtu` and `python -m tongtu`: parses the command line, and turns what goes wrong into one line and an exit code."""
+"""`tongtu` and `python -m tongtu`: runs a command; what goes wrong becomes one line and an exit code."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any, cast
 
 import typer
 
 _INTERRUPTED = 130
 _USAGE = 2
+_UsageError = typer.BadParameter.__mro__[1]
+"""What Typer raises when a command line is wrong; it does not export the class itself."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -38,21 +41,20 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _tell(error: Exception) -> int:
-    if isinstance(error, typer.BadParameter.__mro__[1]):  # UsageError, which Typer does not export
-        context = getattr(error, "ctx", None)
+    if isinstance(error, _UsageError):
+        context: Any = getattr(error, "ctx", None)
         command = context.command_path if context is not None else "tongtu"
-        if type(error).__name__ == "NoArgsIsHelpError":
-            print(error.format_message(), file=sys.stderr)  # noqa: T201
-        else:
-            print(f"tongtu: {error.format_message()} See `{command} --help`.", file=sys.stderr)  # noqa: T201
+        said: str = cast(Any, error).format_message()
+        # Asked for nothing at all, a group of commands answers with its help.
+        print(said if "\n" in said else f"tongtu: {said} See `{command} --help`.", file=sys.stderr)  # noqa: T201
         return _USAGE
-    from tongtu.errors import explained
+    from tongtu.errors import UsageError, explained
 
     line = explained(error)
     if line is None:
         line = f"unexpected {type(error).__name__}: {error}; run it again with --debug for the traceback"
     print(f"tongtu: {line}", file=sys.stderr)  # noqa: T201
-    return 1
+    return _USAGE if isinstance(error, UsageError) else 1
 
 
 def main() -> None:

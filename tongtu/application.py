@@ -21,10 +21,13 @@ from tongtu.commands import (
     unpublishable,
     watch,
 )
+from tongtu.help import GroupedHelp
 
 application = typer.Typer(
     name="tongtu",
     help="Tongtu 通途: carries research results to industrial demand, over Kafka and MongoDB.",
+    cls=GroupedHelp,
+    rich_markup_mode=None,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -69,24 +69,35 @@ async def letter(reader: Reader, service: str, key: str) -> DeadLetter:
     return DeadLetter.model_validate_json(event.data)
 
 
-async def replay(target: Target, service: str, keys: Sequence[str], every: bool) -> list[str]:
-    """Writes letters to the service's replays, each under its key. Returns the keys.
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What was written to a service's replays, and what was not because it went through before."""
+
+    written: list[str]
+    done_before: list[str]
+
+
+async def replay(target: Target, service: str, keys: Sequence[str], every: bool) -> Replayed:
+    """Writes letters to the service's replays, each under its key.
 
     A service takes each key once. One that failed again since is forgotten there first, so that it is taken again.
     """
+    done = Replayed([], [])
+    topic_of(service)
     async with Reader(target) as reader, Writer(target) as writer, mongodb(target) as client:
-        chosen = await _chosen(reader, service, keys, every)
         replayed = database(client, target, service)["replayed"]
-        for key in chosen:
+        for key in await _chosen(reader, service, keys, every):
             whole = await letter(reader, service, key)
-            taken = replayed.find({"_id": {"$regex": f":{re.escape(key)}$"}, "at": {"$lte": whole.first_seen}})
-            writes = [DeleteOne({"_id": document["_id"], "at": document["at"]}) async for document in taken]
-            if writes:
-                await replayed.bulk_write(writes)
+            taken = await replayed.find({"_id": {"$regex": f":{re.escape(key)}$"}}).to_list(None)
+            if any(document["at"] > whole.first_seen for document in taken):
+                done.done_before.append(key)
+                continue
+            if taken:
+                await replayed.bulk_write([DeleteOne({"_id": each["_id"], "at": each["at"]}) for each in taken])
             headers = event_headers(DeadLetter.type, SOURCE, subject=key, extensions={"partitionkey": key})
-            value = whole.model_dump_json().encode()
-            await writer.write(f"{service}.replays", key, value, headers)
-        return chosen
+            await writer.write(f"{service}.replays", key, whole.model_dump_json().encode(), headers)
+            done.written.append(key)
+    return done
 
 
 async def discard(target: Target, service: str, keys: Sequence[str], every: bool) -> list[str]:
@@ -129,8 +140,8 @@ def _summary(event: Event[bytes]) -> Summary:
     try:
         whole = DeadLetter.model_validate_json(event.data)
     except ValidationError:
-        seen = datetime.fromtimestamp(timestamp / 1000).astimezone()
-        return Summary(event.key or "", "Unknown", "not a dead letter of ours", None, 0, seen, len(event.data), timestamp)
+        seen, size = datetime.fromtimestamp(timestamp / 1000, UTC), len(event.data)
+        return Summary(event.key or "", "Unknown", "not a dead letter of ours", None, 0, seen, size, timestamp)
     size = len(whole.original.key_bytes or b"") + len(whole.original.value_bytes or b"")
     return Summary(
         whole.key, whole.error, whole.message, whole.traceback_hash, whole.tries, whole.first_seen, size, timestamp

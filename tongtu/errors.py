@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 
 class CommandError(Exception):
     """A command cannot do what it was asked; the text is one line with the way out."""
+
+
+class UsageError(CommandError):
+    """The command line asks for what makes no sense; exit code 2."""
+
+
+_START_IT = "start it, or correct the address in the environment (TONGTU_KAFKA, TONGTU_MONGODB)"
 
 
 def explained(error: BaseException) -> str | None:
@@ -15,16 +24,22 @@ def explained(error: BaseException) -> str | None:
     import asyncio
 
     from shared.runtime.settings import SettingsError
-    from shared.runtime.topic_administration import TopicsRefused
+    from shared.runtime.topic_administration import TopicsError
     from tongtu.embedded.errors import EmbeddedError
 
-    if isinstance(error, (CommandError, SettingsError, EmbeddedError, TopicsRefused)):
+    if isinstance(error, (CommandError, SettingsError, EmbeddedError, TopicsError)):
         return str(error)
     driver = type(error).__module__.partition(".")[0]
-    if driver == "aiokafka":
-        return f"Kafka does not do what was asked ({_words(error)}): is it running? see `tongtu status`"
+    name = type(error).__name__
     if driver in ("pymongo", "bson"):
-        return f"MongoDB does not do what was asked ({_words(error)}): is it running? see `tongtu status`"
+        if name in ("ServerSelectionTimeoutError", "AutoReconnect", "NetworkTimeout"):
+            return f"MongoDB does not answer ({_words(error)}): {_START_IT}"
+        return f"MongoDB refuses what was asked: {_words(error)}"
+    if driver == "aiokafka":
+        if name in ("KafkaConnectionError", "NodeNotReadyError", "RequestTimedOutError"):
+            servers = ", ".join(f"{host}:{port}" for host, port in re.findall(r"\('([^']+)', (\d+)", str(error)))
+            return f"Kafka does not answer ({servers or _words(error)}): {_START_IT}"
+        return f"Kafka refuses what was asked: {_words(error)}"
     if isinstance(error, asyncio.TimeoutError):
         return "Kafka or MongoDB did not answer in time: see `tongtu status`"
     if isinstance(error, OSError) and error.strerror:

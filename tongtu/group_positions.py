@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -57,7 +56,7 @@ class GroupPosition:
 
 
 @asynccontextmanager
-async def mongodb(target: Target) -> AsyncIterator[AsyncIOMotorClient[dict[str, Any]]]:
+async def mongodb(target: Target) -> AsyncGenerator[AsyncIOMotorClient[dict[str, Any]]]:
     """A client for the block."""
     client = connect(target.mongodb)
     try:
@@ -74,8 +73,7 @@ def database(client: AsyncIOMotorClient[dict[str, Any]], target: Target, service
 async def services_with_state(client: AsyncIOMotorClient[dict[str, Any]], target: Target) -> list[str]:
     """The services that have a database."""
     first = database_of(client, "", target.prefix).name
-    names = await client.list_database_names(filter={"name": {"$regex": f"^{re.escape(first)}"}})
-    return sorted(name[len(first) :] for name in names)
+    return sorted(name[len(first) :] for name in await client.list_database_names() if name.startswith(first))
 
 
 async def group_positions(target: Target, services: Iterable[str] | None = None) -> list[GroupPosition]:

@@ -139,7 +139,8 @@ def show(health: Health) -> None:
     if state is None:
         output.say(f"nothing was started by `tongtu up` on {health.home}")
     else:
-        output.say(f"{state.phase} since {state.started:%Y-%m-%d %H:%M:%S} UTC, process {state.pid}, home {health.home}")
+        since = f"{state.started:%Y-%m-%d %H:%M:%S} UTC"
+        output.say(f"{state.phase}, started {since}, process {state.pid}, home {health.home}")
     if health.target is not None:
         prefix = f", prefix {health.target.prefix}" if health.target.prefix else ""
         output.say(f"Kafka {health.target.kafka}{prefix}")

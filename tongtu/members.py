@@ -34,7 +34,7 @@ async def entry(reader: Reader, member: str) -> OrganisationRegistered | None:
 
 
 async def create_topics(where: Target, members: Mapping[str, object] | list[str]) -> None:
-    """Creates the members' outboxes and inboxes where they are missing. Raises TopicsRefused."""
+    """Creates the members' outboxes and inboxes where they are missing. Raises TopicsError."""
     topics = load_topics()
     await apply_topics(where.kafka, [topic for member in members for topic in topics.for_member(member)], where.prefix)
 

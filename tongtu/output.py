@@ -56,7 +56,7 @@ def say_json(value: Any) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], numbers: Iterable[str] = ()) -> Table:
-    """A table without lines; the columns in `numbers` stand right-aligned. Cells are str, numbers, None or Rich texts."""
+    """A table without lines; columns in `numbers` stand right-aligned. Cells are str, numbers, None or Rich texts."""
     from rich.table import Table
 
     right = set(numbers)

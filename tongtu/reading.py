@@ -46,6 +46,7 @@ class Reader:
         """Connects. Raises KafkaError."""
         decompression.install()  # a member's record must not blow up the operator's terminal either
         await self._consumer.start()
+        await asyncio.sleep(0)  # aiokafka cannot stop a consumer whose tasks have not begun
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -143,12 +144,11 @@ class Reader:
         """
         partitions = await self._partitions(topics)
         self._consumer.assign(partitions)
-        at = await (
+        at: dict[TopicPartition, int] = await (
             self._consumer.beginning_offsets(partitions) if from_start else self._consumer.end_offsets(partitions)
         )
         for partition, offset in at.items():
-            wanted = (positions or {}).get((self._logical(partition), partition.partition), offset)
-            self._seek(partition, wanted)
+            self._seek(partition, (positions or {}).get((self._logical(partition), partition.partition), offset))
         while True:
             records = await self._poll(partitions)
             for record in records:

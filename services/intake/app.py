@@ -1,5 +1,7 @@
 """Composition root of intake: `python -m services.intake` runs it."""
 
+from functools import partial
+
 from services.intake import store
 from services.intake.handlers import EXPIRY, WAITING, Intake
 from services.intake.settings import IntakeSettings
@@ -14,10 +16,15 @@ async def main() -> None:
     """Runs intake until it is told to stop."""
     settings = load(IntakeSettings)
     async with Service("intake", settings) as service:
-        intake = Intake(settings.match_wait)
-        service.at_start(lambda: store.prepare(service.database, settings.remember))
-        service.on_raw(OUTBOXES, intake.receive)
-        service.on(MatchProposed, intake.learn_parties)
-        service.on_timer(EXPIRY, intake.expire)
-        service.on_timer(WAITING, intake.look_again)
+        compose(service, settings)
         await service.run()
+
+
+def compose(service: Service, settings: IntakeSettings) -> None:
+    """Connects intake's handlers to what they hear."""
+    intake = Intake(settings.match_wait)
+    service.at_start(partial(store.prepare, service.database, settings.remember))
+    service.on_raw(OUTBOXES, intake.receive)
+    service.on(MatchProposed, intake.learn_parties)
+    service.on_timer(EXPIRY, intake.expire)
+    service.on_timer(WAITING, intake.look_again)

@@ -9,23 +9,23 @@ from typing import Any
 from services.intake import metrics, store
 from services.intake.envelope import member_of
 from services.intake.expiry import ends_at
-from services.intake.ledger import Ledger, Taken
+from services.intake.ledger import STILL_WAITING, Ledger, Taken
 from services.intake.reading import read
 from services.intake.replies import receipt_for, receipt_for_expiry, rejection_for
 from services.intake.statements import Refusal, Statement
 from shared.contracts.base import InboxMessage
-from shared.contracts.events import DemandPosted, MatchProposed, ReceiptOutcome, RecordKind, TechnologySubmitted
+from shared.contracts.events import DemandPosted, MatchProposed, RecordKind, TechnologySubmitted
 from shared.streaming import Event, Message, Timer, UnitOfWork
 
 EXPIRY = "expiry"
 """Timer that ends a record; id: its record key."""
 WAITING = "waiting"
-"""Timer that looks whether a match has been proposed; id: the record key of what waits for it."""
+"""Timer that looks whether matches that are waited for have been proposed; id: the member that waits."""
 FIRST_LOOK = timedelta(seconds=1)
-"""After this a waiting statement is tried again; each further wait is twice as long, an hour at most."""
+"""After this the matches are looked for again; each further pause is twice as long, an hour at most."""
+FIRST_LOOK_SECONDS = FIRST_LOOK.total_seconds()
 LONGEST_PAUSE = timedelta(hours=1)
 VERSION_ATTRIBUTE = "recordversion"
-STILL_WAITING = Taken(ReceiptOutcome.WAITING)
 _CANONICAL = {RecordKind.TECHNOLOGY: TechnologySubmitted, RecordKind.DEMAND: DemandPosted}
 
 
@@ -48,8 +48,9 @@ class Intake:
         # Milliseconds for a few thousand messages, and the consumer's heartbeat shares the loop.
         understood = await asyncio.to_thread(_read_all, events, now)
         statements = [said for _, said in understood if isinstance(said, Statement)]
-        ledger = await _load(work, statements, messages=[statement.message_key for statement in statements])
+        ledger = await _load(work, statements)
         replies = _Replies(work)
+        answered: list[str] = []
         for event, said in understood:
             if said is None:
                 work.dead_letter(event, "invalid-topic", f"{event.topic} holds no member id")
@@ -62,10 +63,13 @@ class Intake:
                 continue
             assert isinstance(said, Statement)
             replies.take(said, decision, event)
-            if decision.outcome is ReceiptOutcome.WAITING:
-                work.set_timer(event, WAITING, said.record_key, now + FIRST_LOOK, _kept(event, now + self._match_wait))
-            elif said.match_id is not None:
-                work.cancel_timer(WAITING, said.record_key)  # what was said later counts
+            if said.match_id is not None and decision == STILL_WAITING:
+                until, kept = now + self._match_wait, _as_it_came(event)
+                store.keep_waiting(work, said.record_key, said.speaker.member, said.match_id, until, kept)
+                work.set_timer(event, WAITING, said.speaker.member, now + FIRST_LOOK, {"pause": FIRST_LOOK_SECONDS})
+            elif said.match_id is not None and decision.event is not None:
+                answered.append(said.record_key)
+        store.end_waiting(work, answered)  # what was said later counts
         store.save(work, ledger, now)
         return replies.messages
 
@@ -76,7 +80,7 @@ class Intake:
 
     async def expire(self, timers: Sequence[Timer], work: UnitOfWork) -> Iterable[Message]:
         """Records whose day has come: a null record with the next version, and a word to the owner."""
-        ledger = await store.load(work, {timer.id for timer in timers}, (), ())
+        ledger = await store.load(work, {timer.id for timer in timers})
         messages: list[Message] = []
         for timer in timers:
             version = ledger.expire(timer.id, timer.data["version"])
@@ -89,22 +93,27 @@ class Intake:
         return messages
 
     async def look_again(self, timers: Sequence[Timer], work: UnitOfWork) -> Iterable[Message]:
-        """Statements that waited for their match: taken once it is there, rejected when the time is over."""
+        """What waited for its match: taken once the match is there, rejected when the time is over."""
         now = self._clock()
-        waiting = [(timer, _said_before(timer, now)) for timer in timers]
-        ledger = await _load(work, [said for _, said in waiting if isinstance(said, Statement)], messages=())
+        ended, still_waiting = await store.waiting_of(work, {timer.id for timer in timers}, now)
+        by_member = {timer.id: timer for timer in timers}
+        waited = [(by_member[each["member"]], _said_before(each["message"], now)) for each in ended]
+        ledger = await _load(work, [said for _, said in waited if isinstance(said, Statement)], heard_now=False)
         replies = _Replies(work)
-        for timer, said in waiting:
+        for timer, said in waited:
             decision = said if isinstance(said, Refusal) else ledger.decide(said, now.date())
             if isinstance(said, Statement) and decision == STILL_WAITING:
-                if now < timer.data["until"]:
-                    _wait_longer(timer, now, work)
-                    continue
                 decision = ledger.give_up(said)
             if isinstance(decision, Refusal):
                 replies.reject(decision, timer)
             elif isinstance(said, Statement):
                 replies.take(said, decision, timer)
+        for timer in timers:
+            if timer.id in still_waiting:
+                pause = min(timedelta(seconds=timer.data["pause"] * 2), LONGEST_PAUSE)
+                due = min(now + pause, still_waiting[timer.id])
+                work.set_timer(timer, WAITING, timer.id, due, {"pause": pause.total_seconds()})
+        store.end_waiting(work, [each["_id"] for each in ended])
         store.save(work, ledger, now)
         return replies.messages
 
@@ -160,10 +169,15 @@ def _read_all(events: Sequence[Event[bytes]], now: datetime) -> Understood:
     ]
 
 
-async def _load(work: UnitOfWork, statements: Sequence[Statement], messages: Sequence[str]) -> Ledger:
-    technologies = {statement.technology_key for statement in statements} - {None}
-    records = {statement.record_key for statement in statements} | {key for key in technologies if key is not None}
-    matches = {statement.match_id for statement in statements if statement.match_id is not None}
+async def _load(work: UnitOfWork, statements: Sequence[Statement], heard_now: bool = True) -> Ledger:
+    """What is known about these statements; whether their messages were heard before, only if they are heard now."""
+    records = {statement.record_key for statement in statements}
+    records |= {statement.technology_key for statement in statements if statement.technology_key is not None}
+    messages = {statement.message_key for statement in statements} if heard_now else ()
+    matches: dict[str, set[str]] = {}
+    for statement in statements:
+        if statement.match_id is not None:
+            matches.setdefault(statement.match_id, set()).add(statement.speaker.member)
     return await store.load(work, records, messages, matches)
 
 
@@ -179,39 +193,30 @@ def _null_record(
     return Message(canonical.topic, id, canonical.type, None, cause, extensions=attributes)
 
 
-def _kept(event: Event[bytes], until: datetime) -> dict[str, Any]:
-    """A message that waits, as its timer keeps it."""
+def _as_it_came(event: Event[bytes]) -> dict[str, Any]:
+    """A message that waits, for the database."""
     return {
         "topic": event.topic,
-        "event_id": event.id,
+        "id": event.id,
         "source": event.source,
         "type": event.type,
         "data": event.data,
         "extensions": dict(event.extensions),
-        "until": until,
-        "pause": FIRST_LOOK.total_seconds(),
     }
 
 
-def _wait_longer(timer: Timer, now: datetime, work: UnitOfWork) -> None:
-    pause = min(timedelta(seconds=timer.data["pause"] * 2), LONGEST_PAUSE)
-    kept = {**timer.data, "pause": pause.total_seconds()}
-    work.set_timer(timer, WAITING, timer.id, min(now + pause, timer.data["until"]), kept)
-
-
-def _said_before(timer: Timer, now: datetime) -> Statement | Refusal:
-    """What the waiting message says; it was valid when it came, by the contract of that day."""
-    kept = timer.data
+def _said_before(message: Mapping[str, Any], now: datetime) -> Statement | Refusal:
+    """What a waiting message says; it was valid when it came, by the contract of that day."""
     event = Event(
-        id=kept["event_id"],
-        source=kept["source"],
-        type=kept["type"],
+        id=message["id"],
+        source=message["source"],
+        type=message["type"],
         subject=None,
         time=None,
         key=None,
-        topic=kept["topic"],
-        data=bytes(kept["data"]),
-        extensions=kept["extensions"],
+        topic=message["topic"],
+        data=bytes(message["data"]),
+        extensions=message["extensions"],
     )
     member = member_of(event.topic)
     assert member is not None

@@ -19,6 +19,9 @@ from shared.contracts.events import (
     TechnologySubmitted,
 )
 
+MOST_WAITING = 500
+"""Statements of one member that may wait for their matches at a time; nobody fills the database with made-up ids."""
+
 Published = TechnologySubmitted | DemandPosted | MatchAnswered | OutcomeRecorded
 
 
@@ -60,6 +63,9 @@ class Taken:
     """Whether the version before had an end that no longer counts."""
 
 
+STILL_WAITING = Taken(ReceiptOutcome.WAITING)
+
+
 @dataclass(slots=True)
 class Ledger:
     """What is known about the records, messages and matches of one poll; each decision counts for the next one."""
@@ -67,6 +73,8 @@ class Ledger:
     records: MutableMapping[str, Known]
     messages: MutableMapping[str, Remembered]
     matches: Mapping[str, Parties]
+    waiting: MutableMapping[str, set[str]] = field(default_factory=dict[str, set[str]])
+    """By member: the record keys of what waits for its match."""
     changed: dict[str, Known] = field(default_factory=dict[str, Known])
     """Records with a version that they had not before; to be stored."""
     remembered: dict[str, Remembered] = field(default_factory=dict[str, Remembered])
@@ -82,6 +90,11 @@ class Ledger:
                 return _refused(statement, "id-reused", Fault("/headers/ce_id", "id_reused"))
             return Taken(ReceiptOutcome.REPEATED, before.version)
         decision = self.decide(statement, today)
+        if decision == STILL_WAITING:
+            waiting = self.waiting.setdefault(statement.speaker.member, set())
+            if len(waiting) >= MOST_WAITING and statement.record_key not in waiting:
+                return _refused(statement, "unknown-match", Fault("/match_id", "too_many_wait", {"most": MOST_WAITING}))
+            waiting.add(statement.record_key)
         if isinstance(decision, Taken):
             remembered = Remembered(statement.fingerprint, decision.version)
             self.messages[statement.message_key] = self.remembered[statement.message_key] = remembered
@@ -95,7 +108,7 @@ class Ledger:
         if match_id is not None:
             parties = self.matches.get(match_id)
             if parties is None:
-                return Taken(ReceiptOutcome.WAITING)
+                return STILL_WAITING
             if parties.side_of(statement.speaker.member) is None:
                 return _refused(statement, "not-a-party", Fault("/match_id", "not_a_party"))
         technology = statement.technology_key

@@ -59,6 +59,10 @@ FAULTS: Mapping[str, Wording] = MappingProxyType(
         "version_exhausted": Wording("cannot be counted any further", "版本号已无法继续增加"),
         "unknown_record": Wording("no such record is known", "没有此记录"),
         "not_a_party": Wording("is not the match_id of a proposal to this member", "不是发给本成员的推荐的 match_id"),
+        "too_many_wait": Wording(
+            "is not the match_id of any proposal made until now, and {most} answers of this member wait already",
+            "不是任何已有推荐的 match_id，且本成员已有 {most} 条消息在等待",
+        ),
         "unknown_match": Wording(
             "is not the match_id of any proposal made until now; it was waited for",
             "不是任何已有推荐的 match_id；等待后仍未出现",

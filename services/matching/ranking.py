@@ -48,11 +48,16 @@ def overlap(technology: Profile, demand: Profile) -> int:
     )
 
 
+def length(vector: npt.NDArray[np.int8]) -> float:
+    """The Euclidean length of a quantised vector."""
+    whole = vector.astype(np.int64)
+    return math.sqrt(int(whole @ whole))
+
+
 def cosine(left: npt.NDArray[np.int8], right: npt.NDArray[np.int8]) -> float:
-    """Cosine of two quantised vectors, exact up to one rounding; 0 where one has no direction."""
-    one, other = left.astype(np.int64), right.astype(np.int64)
-    norms = math.sqrt(int(one @ one)) * math.sqrt(int(other @ other))
-    return int(one @ other) / norms if norms else 0.0
+    """Cosine of two quantised vectors; 0 where one has no direction."""
+    lengths = length(left) * length(right)
+    return int(left.astype(np.int64) @ right.astype(np.int64)) / lengths if lengths else 0.0
 
 
 def pair_logit(technology: Profile, demand: Profile, model: Model) -> float:

@@ -9,7 +9,7 @@ from services.notify.due import MatchState, due, is_outdated, merged, told
 from services.notify.messages import proposals_of
 from services.notify.searches import SearchState, after
 from services.notify.store import NotifyStore
-from shared.contracts.base import InboxMessage
+from shared.contracts.base import EventData, InboxMessage
 from shared.contracts.events import DemandSearched, OrganisationRegistered, Proposal, RiskAssessed, Side
 from shared.streaming import Event, Message, UnitOfWork
 
@@ -22,11 +22,11 @@ class Notifier:
 
     async def tell_of_matches(self, events: Sequence[Event[RiskAssessed]], work: UnitOfWork) -> list[Message]:
         """A proposal goes to both sides, again if what a side sees has changed, and is taken back when it is null."""
-        states = await self._store.matches(work, {event.key or "" for event in events})
+        states = await self._store.matches(work, {_key(event) for event in events})
         left = await self._store.who_left(work, _owners(events, states.values()))
         messages: list[Message] = []
         for event in events:
-            match_id = event.key or ""
+            match_id = _key(event)
             known = states.get(match_id) or MatchState(match_id)
             if event.data is not None and is_outdated(known, event.data):
                 states[match_id] = known
@@ -44,13 +44,11 @@ class Notifier:
 
     async def tell_of_searches(self, events: Sequence[Event[DemandSearched]], work: UnitOfWork) -> list[Message]:
         """The owner of a demand learns that nothing is good enough; once, until there is something new to say."""
-        states: dict[str, SearchState | None] = {
-            **await self._store.searches(work, {event.key or "" for event in events})
-        }
+        states: dict[str, SearchState | None] = {**await self._store.searches(work, {_key(event) for event in events})}
         left = await self._store.who_left(work, {event.data.owner for event in events if event.data})
         messages: list[Message] = []
         for event in events:
-            demand_id = event.key or ""
+            demand_id = _key(event)
             if event.data is None:
                 states[demand_id] = None
                 continue
@@ -62,7 +60,7 @@ class Notifier:
 
     async def note_members(self, events: Sequence[Event[OrganisationRegistered]], work: UnitOfWork) -> list[Message]:
         """A member that has left is told nothing more."""
-        self._store.keep_membership(work, {event.key or "": event.data is not None for event in events})
+        self._store.keep_membership(work, {_key(event): event.data is not None for event in events})
         return []
 
 
@@ -71,6 +69,11 @@ def _wanted(assessed: RiskAssessed | None, left: set[str]) -> Mapping[Side, Prop
     if assessed is None or any(assessed.proposal.party(side).owner in left for side in Side):
         return {}
     return proposals_of(assessed)
+
+
+def _key(event: Event[EventData]) -> str:
+    """What the event is about: a match, a demand, a member."""
+    return event.data.key if event.data is not None else event.key or ""
 
 
 def _owners(events: Sequence[Event[RiskAssessed]], states: Iterable[MatchState]) -> set[str]:

@@ -39,13 +39,13 @@ class Assessor:
             for event in events
             if event.data is not None
         }
-        self._store.keep(work, [(event.key or "", assessed.get(event)) for event in events])
+        self._store.keep(work, [(_match_id(event), assessed.get(event)) for event in events])
         self._log_failures(list(assessed.values()))
         messages = await self._model_if_new(events, work)
         messages += [
             Message(
                 topic=RiskAssessed.topic,
-                key=event.key or "",
+                key=_match_id(event),
                 type=RiskAssessed.type,
                 data=assessed.get(event),
                 cause=event,
@@ -77,3 +77,7 @@ class Assessor:
         )
         for detail, count in failed.items():
             log.error("assessment_failed", detail=detail, matches=count)
+
+
+def _match_id(event: Event[MatchProposed]) -> str:
+    return event.data.match_id if event.data is not None else event.key or ""

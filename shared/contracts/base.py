@@ -147,7 +147,9 @@ def unknown_fields(value: Any, pointer: str = "") -> Iterator[str]:
         for name in value.model_extra or {}:
             yield f"{pointer}/{escaped(name)}"
         for name in type(value).model_fields:
-            yield from unknown_fields(getattr(value, name), f"{pointer}/{escaped(name)}")
+            part = getattr(value, name)
+            if isinstance(part, (BaseModel, tuple)):  # a scalar has no fields, and a generator for each costs
+                yield from unknown_fields(part, f"{pointer}/{escaped(name)}")
     elif isinstance(value, tuple):
         for position, item in enumerate(cast(tuple[Any, ...], value)):
             yield from unknown_fields(item, f"{pointer}/{position}")

@@ -60,6 +60,7 @@ _WORDINGS: Mapping[str, Wording] = MappingProxyType(
             'must be a decimal number in quotes, such as "1200000.00"', '必须是带引号的十进制数，例如 "1200000.00"'
         ),
         "negative_amount": Wording("must not be negative", "不得为负数"),
+        "amount_too_large": Wording("must have at most 15 digits before the point", "整数部分最多 15 位"),
         "currency": Wording(
             "{currency} is not an active ISO 4217 currency code", "{currency} 不是现行的 ISO 4217 货币代码"
         ),
@@ -105,8 +106,8 @@ _FORMS: Mapping[str, Wording] = MappingProxyType(
         ),
         formats.URL: Wording("must be an http or https address", "必须是 http 或 https 地址"),
         SIGNED_AMOUNT: Wording(
-            'must be a decimal number such as "1200000.00": at most 18 digits and 6 decimals',
-            '必须是十进制数，例如 "1200000.00"：整数部分最多 18 位，小数最多 6 位',
+            'must be a decimal number such as "1200000.00": at most 15 digits and 6 decimals',
+            '必须是十进制数，例如 "1200000.00"：整数部分最多 15 位，小数最多 6 位',
         ),
         "^[A-Z]{3}$": Wording("must be an ISO 4217 code such as CNY", "必须是 ISO 4217 货币代码，例如 CNY"),
     }

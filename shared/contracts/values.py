@@ -85,6 +85,8 @@ def _iso_date(value: Any) -> Any:
 Day = Annotated[date, BeforeValidator(_iso_date)]
 
 SIGNED_AMOUNT = r"^-?[0-9]{1,18}(\.[0-9]{1,6})?$"
+"""A result: ten years of the largest amount that a record may give still fit."""
+AMOUNT = r"^[0-9]{1,15}(\.[0-9]{1,6})?$"
 
 
 def _decimal_string(value: Any) -> Any:
@@ -101,10 +103,19 @@ def _not_negative(value: str) -> str:
     return value
 
 
+def _within_reason(value: str) -> str:
+    if len(value.partition(".")[0]) > 15:
+        raise refuse("amount_too_large", "must have at most 15 digits before the point")
+    return value
+
+
 SignedAmount = Annotated[str, StringConstraints(pattern=SIGNED_AMOUNT), BeforeValidator(_decimal_string)]
 """Money as a decimal string; a Decimal is taken too, a float never."""
 Amount = Annotated[
-    SignedAmount, AfterValidator(_not_negative), Field(json_schema_extra={"pattern": SIGNED_AMOUNT.replace("-?", "")})
+    SignedAmount,
+    AfterValidator(_not_negative),
+    AfterValidator(_within_reason),
+    Field(json_schema_extra={"pattern": AMOUNT}),
 ]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 """ISO 4217 as a reader takes it: a code that became active later is no error."""

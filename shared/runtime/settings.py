@@ -19,7 +19,9 @@ class ServiceSettings(BaseSettings):
         "mongodb://127.0.0.1:27117/?replicaSet=rs0"
     )
     """URI of a replica set (transactions need one); the default is the embedded one's."""
-    prefix: Annotated[str, Field(pattern=r"^[a-z0-9.-]{0,40}$", validation_alias=AliasChoices("TONGTU_PREFIX", "prefix"))] = ""
+    prefix: Annotated[
+        str, Field(pattern=r"^[a-z0-9.-]{0,40}$", validation_alias=AliasChoices("TONGTU_PREFIX", "prefix"))
+    ] = ""
     """Goes before every topic, consumer group and database name, so that several platforms share one cluster."""
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(validation_alias=AliasChoices("TONGTU_LOG", "log_level"))

@@ -6,6 +6,7 @@ in its codecs. `install()` replaces the four decoders that its record reader cal
 
 from __future__ import annotations
 
+import functools
 import io
 import struct
 import zlib
@@ -20,13 +21,32 @@ from aiokafka.record import default_records
 BATCH_LIMIT = 32 * 1024 * 1024
 """Decompressed bytes of one batch. A broker takes batches of 1 MiB compressed; JSON shrinks to a tenth, not a 30th."""
 
-Decoder = Callable[[bytes], bytes]
+Decoder = Callable[[Any], bytes]
+
+_unfolded = 0
+
+
+def unfolded() -> int:
+    """Bytes that all batches of this process have unfolded to so far."""
+    return _unfolded
+
+
+def _counted(decode: Decoder) -> Decoder:
+    @functools.wraps(decode)
+    def counted(payload: Any) -> bytes:
+        global _unfolded
+        data = decode(payload)
+        _unfolded += len(data)
+        return data
+
+    return counted
 
 
 def _too_large() -> CorruptRecordException:
     return CorruptRecordException(f"the batch unfolds to more than {BATCH_LIMIT} bytes, or is broken")
 
 
+@_counted
 def gzip_decode(payload: Any) -> bytes:
     inflater = zlib.decompressobj(wbits=31)
     data = inflater.decompress(bytes(payload), BATCH_LIMIT + 1)
@@ -35,6 +55,7 @@ def gzip_decode(payload: Any) -> bytes:
     return data
 
 
+@_counted
 def snappy_decode(payload: Any) -> bytes:
     data = bytes(payload)
     if not codec._detect_xerial_stream(data):
@@ -75,8 +96,8 @@ def _bounded(decompress_into: Callable[[bytes, bytearray], int]) -> Callable[[An
     return decode
 
 
-lz4_decode = _bounded(cramjam.lz4.decompress_into)
-zstd_decode = _bounded(cramjam.zstd.decompress_into)
+lz4_decode = _counted(_bounded(cramjam.lz4.decompress_into))
+zstd_decode = _counted(_bounded(cramjam.zstd.decompress_into))
 
 
 def install() -> None:

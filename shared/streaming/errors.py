@@ -34,19 +34,21 @@ REFUSED_FOR_GOOD = (
 
 _TRANSIENT = "TransientTransactionError"
 _UNKNOWN_COMMIT = "UnknownTransactionCommitResult"
-_STATE_CODES = frozenset({
-    2,  # BadValue
-    9,  # FailedToParse
-    14,  # TypeMismatch
-    40,  # ConflictingUpdateOperators
-    66,  # ImmutableField
-    121,  # DocumentValidationFailure
-    10334,  # BSONObjectTooLarge
-    11000,  # DuplicateKey
-    17280,  # KeyTooLong
-    17419,  # resulting document too large
-    17420,  # document to insert too large
-})
+_STATE_CODES = frozenset(
+    {
+        2,  # BadValue
+        9,  # FailedToParse
+        14,  # TypeMismatch
+        40,  # ConflictingUpdateOperators
+        66,  # ImmutableField
+        121,  # DocumentValidationFailure
+        10334,  # BSONObjectTooLarge
+        11000,  # DuplicateKey
+        17280,  # KeyTooLong
+        17419,  # resulting document too large
+        17420,  # document to insert too large
+    }
+)
 
 
 class Fenced(Exception):

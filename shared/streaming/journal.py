@@ -80,9 +80,7 @@ class Journal:
         await self._outbox.create_index([("position", ASCENDING), ("sequence", ASCENDING), ("part", ASCENDING)])
         await self._database["timers"].create_index([("group", ASCENDING), ("due", ASCENDING)])
 
-    async def take_over(
-        self, partitions: Iterable[TopicPartition], transactional_id: str, instance: str
-    ) -> Taken:
+    async def take_over(self, partitions: Iterable[TopicPartition], transactional_id: str, instance: str) -> Taken:
         """Raises the epoch of every partition and reads what was left, in one transaction.
 
         Who owned a partition before stays listed as an owner until `confirm`, so that a crash in between forgets
@@ -156,12 +154,14 @@ class Journal:
         writes = [
             UpdateOne(
                 {"_id": position.id, "epoch": position.epoch},
-                {"$set": {
-                    "next": position.next,
-                    "sequence": position.sequence,
-                    "owners": [transactional_id],
-                    "held": None,
-                }},
+                {
+                    "$set": {
+                        "next": position.next,
+                        "sequence": position.sequence,
+                        "owners": [transactional_id],
+                        "held": None,
+                    }
+                },
             )
             for position in positions
         ]
@@ -169,9 +169,7 @@ class Journal:
 
     async def hold(self, position: Position, reason: str) -> None:
         """Notes why a partition is not read, for the operator who has to decide (`tongtu positions`)."""
-        await self._positions.update_one(
-            {"_id": position.id, "epoch": position.epoch}, {"$set": {"held": reason}}
-        )
+        await self._positions.update_one({"_id": position.id, "epoch": position.epoch}, {"$set": {"held": reason}})
 
     async def decided(self, positions: Sequence[Position]) -> bool:
         """Whether an operator has changed one of these since it was taken (which raises its epoch)."""
@@ -184,9 +182,7 @@ class Journal:
         change = {"$set": {"in_hand": {"offset": offset, "tries": tries}}}
         await self._write_all([UpdateOne({"_id": position.id, "epoch": position.epoch}, change)])
 
-    async def advance(
-        self, session: AsyncIOMotorClientSession, moves: Sequence[tuple[Position, Position]]
-    ) -> None:
+    async def advance(self, session: AsyncIOMotorClientSession, moves: Sequence[tuple[Position, Position]]) -> None:
         """Compare-and-set of every position of a poll, as the last write of its transaction. Raises Fenced."""
         writes: list[UpdateOne] = []
         for old, new in moves:
@@ -245,10 +241,10 @@ class Journal:
                 ordered=False,
             )
 
-    async def _write_all(
-        self, writes: Sequence[UpdateOne], session: AsyncIOMotorClientSession | None = None
-    ) -> None:
+    async def _write_all(self, writes: Sequence[UpdateOne], session: AsyncIOMotorClientSession | None = None) -> None:
         if writes:
             result = await self._positions.bulk_write(list(writes), ordered=False, session=session)
             if result.matched_count != len(writes):
-                raise Fenced(f"{len(writes) - result.matched_count} of {len(writes)} positions belong to another instance")
+                raise Fenced(
+                    f"{len(writes) - result.matched_count} of {len(writes)} positions belong to another instance"
+                )

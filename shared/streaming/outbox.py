@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-Headers = list[tuple[str, bytes]]
+import msgpack
+
+Headers = Sequence[tuple[str, bytes]]
 
 DOCUMENT_LIMIT = 8 * 1024 * 1024
 """Bytes of messages in one document; MongoDB takes 16 MiB."""
@@ -50,7 +52,11 @@ class OutboxDocument:
             "part": self.part,
             "end": self.end,
             "transactional_id": self.transactional_id,
-            "messages": [[m.topic, m.partition, m.key, m.value, m.headers, m.timestamp, m.size] for m in self.messages],
+            "count": len(self.messages),
+            # One blob: BSON would spend more on the array structure of ten headers a message than on what is in them.
+            "messages": msgpack.packb(
+                [(m.topic, m.partition, m.key, m.value, m.headers, m.timestamp, m.size) for m in self.messages]
+            ),
         }
 
     @classmethod
@@ -62,8 +68,10 @@ class OutboxDocument:
             end=document["end"],
             transactional_id=document["transactional_id"],
             messages=[
-                Outgoing(topic, partition, key, value, [(name, content) for name, content in headers], timestamp, size)
-                for topic, partition, key, value, headers, timestamp, size in document["messages"]
+                Outgoing(topic, partition, key, value, list(headers), *rest)  # aiokafka's headers are a list, no tuple
+                for topic, partition, key, value, headers, *rest in msgpack.unpackb(
+                    document["messages"], use_list=False
+                )
             ],
         )
 

@@ -20,6 +20,9 @@ T = TypeVar("T")
 async def patiently(what: str, call: Callable[[], Awaitable[T]]) -> T:
     """The result of `call`, tried for ever while Kafka or MongoDB cannot be reached. Raises any other error at once."""
 
+    async def attempt() -> T:
+        return await call()
+
     def tell(state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         log.warning("infrastructure_awaited", call=what, tries=state.attempt_number, error=repr(error)[:200])
@@ -29,4 +32,4 @@ async def patiently(what: str, call: Callable[[], Awaitable[T]]) -> T:
         retry=retry_if_exception(is_infrastructure),
         before_sleep=tell,
     )
-    return await retrying(call)
+    return await retrying(attempt)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,13 +11,17 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
-from shared.streaming import tolerant_reader
+from shared.streaming import decompression, tolerant_reader
 from shared.streaming.patience import patiently
 from shared.streaming.record import Record
 
 log = structlog.get_logger(__name__)
 
 IDLE_SECONDS = 0.5
+MOST_RECORDS = 2000
+HELPING_RECORDS = 50
+POLL_BYTES = 32 * 1024 * 1024
+"""Decompressed bytes after which a poll takes no further helping."""
 SEARCH_SECONDS = 10.0
 """How long to look for the partition whose fetch cannot be read, before polling normally again."""
 
@@ -51,8 +56,7 @@ class PollingConsumer(AIOKafkaConsumer):
         """The next poll, never empty; waits for it as long as it takes. Raises ConsumerStoppedError at the end."""
         while True:
             try:
-                found: Any = await super().getmany(timeout_ms=int(IDLE_SECONDS * 1000), max_records=max_records)
-                self.polled_under = self.taken_assignment()
+                found: Any = await self._drain(timeout_ms=int(IDLE_SECONDS * 1000), max_records=max_records)
             except ConsumerStoppedError:
                 raise
             except NoOffsetForPartitionError:
@@ -67,6 +71,33 @@ class PollingConsumer(AIOKafkaConsumer):
                 found = await self._poll_one_by_one(max_records)
             if found:
                 return found
+
+    async def _drain(
+        self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
+    ) -> dict[TopicPartition, list[ConsumerRecord[Any, Any]]]:
+        """One poll, taken in helpings: aiokafka counts records only, and 2,000 may unfold to 2 GB."""
+        found: dict[TopicPartition, list[ConsumerRecord[Any, Any]]] = defaultdict(list)
+        left = max_records or MOST_RECORDS
+        unfolded = decompression.unfolded()
+        while left > 0 and decompression.unfolded() - unfolded < POLL_BYTES:
+            try:
+                most = min(left, HELPING_RECORDS)
+                helping = await super().getmany(*partitions, timeout_ms=timeout_ms, max_records=most)
+            except (NoOffsetForPartitionError, OffsetOutOfRangeError):
+                if found:
+                    break  # raised only where nothing was drained, and again by the next poll
+                raise
+            number = self.taken_assignment()
+            if found and number != self.polled_under:
+                found.clear()  # of the assignment before; they come again
+            self.polled_under = number
+            if not helping:
+                break
+            timeout_ms = 0
+            for partition, records in helping.items():
+                found[partition].extend(records)
+                left -= len(records)
+        return found
 
     async def _poll_one_by_one(self, max_records: int | None) -> dict[TopicPartition, Sequence[Any]]:
         number = self.taken_assignment()
@@ -84,8 +115,7 @@ class PollingConsumer(AIOKafkaConsumer):
                         if partition not in stands:
                             continue
                         try:
-                            found = await super().getmany(partition, timeout_ms=0, max_records=max_records)
-                            self.polled_under = self.taken_assignment()
+                            found = await self._drain(partition, max_records=max_records)
                         except ConsumerStoppedError:
                             raise
                         except Exception as error:

@@ -12,6 +12,9 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from dataclasses import replace
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 import structlog
@@ -37,6 +40,8 @@ from shared.streaming.timers import due_timers
 from shared.streaming.transaction import Transaction
 
 log = structlog.get_logger(__name__)
+
+_TOPIC_AND_PARTITION = attrgetter("topic", "partition")
 
 TakeOverCallback = Callable[[Collection[TopicPartition]], Awaitable[None]]
 LOOK_AGAIN_SECONDS = 10.0
@@ -67,6 +72,7 @@ class Processor(ConsumerRebalanceListener):
         self._prefix = prefix
         self._database = database
         self._subscriptions = subscriptions
+        self._subscription_by_topic: dict[str, Subscription | None] = {}
         self._timer_handlers = timer_handlers
         self._callbacks = take_over_callbacks
         self._stop_service = stop_service
@@ -247,42 +253,57 @@ class Processor(ConsumerRebalanceListener):
     async def _take(self, records: Sequence[ConsumerRecord[Any, Any] | Record]) -> None:
         together: list[Item] = []
         alone: list[Item] = []
-        for raw in records:
-            origin = raw.origin if isinstance(raw, Record) else TopicPartition(raw.topic, raw.partition)
+        for (name, partition), run in groupby(records, _TOPIC_AND_PARTITION):
+            origin = TopicPartition(name, partition)
             position = self._positions.get(origin)
             if position is None or position.next is None:
                 continue
-            record = raw if isinstance(raw, Record) else self._record(raw, origin)
-            if record.next_offset <= position.next:
-                continue
-            (alone if origin in self._alone else together).append(self._item(record))
+            topic, first = name.removeprefix(self._prefix), position.next
+            items = alone if origin in self._alone else together
+            for raw in run:
+                record = self._record(raw, origin, topic)
+                if record.next_offset > first:
+                    items.append(self._item(record))
         if together:
             await self._settle(together)
         for item in alone:
             await self._settle_alone(item)
 
-    def _record(self, raw: ConsumerRecord[Any, Any], origin: TopicPartition) -> Record:
-        topic = raw.topic.removeprefix(self._prefix)
+    def _record(self, raw: ConsumerRecord[Any, Any] | Record, origin: TopicPartition, topic: str) -> Record:
+        if isinstance(raw, Record):
+            return replace(raw, topic=topic)
         return Record(origin, raw.offset, topic, raw.partition, raw.timestamp, raw.key, raw.value, raw.headers)
 
     def _item(self, record: Record) -> Item:
         origin = record.origin
-        if record.topic == self._replay_topic:
+        subscription = self._subscription_of(record.topic)
+        if subscription is None and record.topic == self._replay_topic:
             if record.value is None:
                 return Item(origin, record)
             try:
                 record = unwrap(DeadLetter.model_validate_json(record.value), record)
             except ValidationError as error:
                 return Item(origin, record, verdict=Verdict("Invalid", f"not a dead letter: {error}"[:4000]))
-        for subscription in self._subscriptions:
-            if subscription.takes(record.topic):
-                try:
-                    return Item(origin, record, to_event(record, subscription), subscription)
-                except Invalid as invalid:
-                    return Item(origin, record, verdict=Verdict(invalid.error, str(invalid)))
+            subscription = self._subscription_of(record.topic)
+        if subscription is not None:
+            try:
+                return Item(origin, record, to_event(record, subscription), subscription)
+            except Invalid as invalid:
+                return Item(origin, record, verdict=Verdict(invalid.error, str(invalid)))
+            except Exception as error:  # whatever a record can do to the reading of it, it stops nobody else's
+                log.exception("record_unexpected", group=self.group, topic=record.topic, offset=record.offset)
+                return Item(origin, record, verdict=Verdict.of(error, 1))
         if record.replay_of is not None:  # another consumer group of this service handles it
             return Item(origin, record)
         return Item(origin, record, verdict=Verdict("NoHandler", f"nothing here handles {record.topic}"))
+
+    def _subscription_of(self, topic: str) -> Subscription | None:
+        try:
+            return self._subscription_by_topic[topic]
+        except KeyError:
+            found = next((each for each in self._subscriptions if each.takes(topic)), None)
+            self._subscription_by_topic[topic] = found
+            return found
 
     async def _settle(self, items: Sequence[Item]) -> None:
         """Processes items together; where a handler fails, in halves, until the one at fault stands alone."""
@@ -346,9 +367,7 @@ class Processor(ConsumerRebalanceListener):
 
     # --- publishing ---------------------------------------------------------------------------------------------
 
-    async def _publish(
-        self, documents: Sequence[OutboxDocument], ends: dict[TopicPartition, tuple[int, int]]
-    ) -> None:
+    async def _publish(self, documents: Sequence[OutboxDocument], ends: dict[TopicPartition, tuple[int, int]]) -> None:
         """Publishes in the background, after what is in flight; without documents the group offsets wait for the tick."""
         if documents or not ends:
             await self._finish_publishing()

@@ -156,14 +156,10 @@ class Publisher:
 
 
 def _append(batch: BatchBuilder, message: Outgoing) -> Any:
-    return batch.append(
-        timestamp=message.timestamp, key=message.key, value=message.value, headers=message.headers
-    )
+    return batch.append(timestamp=message.timestamp, key=message.key, value=message.value, headers=message.headers)
 
 
-async def _send(
-    producer: AIOKafkaProducer, batch: BatchBuilder, target: tuple[str, int]
-) -> asyncio.Future[Any]:
+async def _send(producer: AIOKafkaProducer, batch: BatchBuilder, target: tuple[str, int]) -> asyncio.Future[Any]:
     topic, partition = target
     return await producer.send_batch(batch, topic, partition=partition)
 

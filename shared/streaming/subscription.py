@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ValidationError
@@ -72,7 +72,11 @@ def _raw(record: Record) -> Event[bytes]:
     if record.unreadable is not None:
         return _empty(record, Problem("", f"cannot be read: {record.unreadable}"))
     if record.is_too_large:
-        return _empty(record, Problem("", f"is {record.size} bytes; at most {RECORD_LIMIT} are taken"))
+        # Its headers are read all the same, so that whoever is told knows which of its events it was.
+        event = cloudevents.decode(replace(record, value=None), record.topic)
+        event.problems = (Problem("", f"is {record.size} bytes; at most {RECORD_LIMIT} are taken"),)
+        event.record = record
+        return event
     return cloudevents.decode(record, record.topic)
 
 

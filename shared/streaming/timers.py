@@ -26,7 +26,4 @@ async def due_timers(
         "position": {"$in": list(origins)},
     }
     found = await database["timers"].find(due).sort([("due", ASCENDING)]).limit(MOST_AT_ONCE).to_list(None)
-    return [
-        Timer(d["name"], d["timer"], d["due"], d["data"], origins[d["position"]], d.get("trace"))
-        for d in found
-    ]
+    return [Timer(d["name"], d["timer"], d["due"], d["data"], origins[d["position"]], d.get("trace")) for d in found]

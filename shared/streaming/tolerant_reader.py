@@ -19,6 +19,12 @@ from aiokafka.record.memory_records import _MemoryRecordsPy
 from shared.streaming import decompression
 from shared.streaming.record import Record
 
+ENOUGH_RECORDS = 2000
+ENOUGH_BYTES = 32 * 1024 * 1024
+"""Records, and decompressed bytes, after which no further batch of a fetch is read."""
+BATCH_RECORDS = 50_000
+"""Records in one batch. A batch unfolds to millions of empty ones; plain Python takes 5 us for each."""
+
 _CODECS = {
     1: decompression.gzip_decode,
     2: decompression.snappy_decode,
@@ -39,7 +45,7 @@ class _Bytes(bytearray):
 
 
 async def read(consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int) -> tuple[list[Record], int]:
-    """The committed records of one fetch from `offset` on, and the offset to go on from.
+    """Committed records from `offset` on, some batches at most, and the offset to go on from.
 
     Raises KafkaError where the broker cannot be reached or answers with an error.
     """
@@ -54,7 +60,13 @@ async def read(consumer: AIOKafkaConsumer, partition: TopicPartition, offset: in
                 raise for_code(part[1])(f"reading {partition.topic}/{partition.partition} at {offset}")
             aborted = part[5] if response.API_VERSION >= 11 else part[-2]
             walk = _Walk(partition, offset, aborted)
-            return list(walk.records(part[-1])), walk.next_offset
+            records: list[Record] = []
+            unfolded = decompression.unfolded()
+            for found in walk.batches(part[-1]):
+                records.extend(found)
+                if len(records) >= ENOUGH_RECORDS or decompression.unfolded() - unfolded >= ENOUGH_BYTES:
+                    break
+            return records, walk.next_offset
     return [], offset
 
 
@@ -67,27 +79,27 @@ class _Walk:
         self._aborted_transactions = sorted(aborted or [], key=lambda entry: entry[1])
         self._aborted_producers: set[int] = set()
 
-    def records(self, data: bytes) -> Iterator[Record]:
+    def batches(self, data: bytes) -> Iterator[list[Record]]:
         batches = _MemoryRecordsPy(data)
         position = 0
         while batches.has_next():
             end = position + 12 + int.from_bytes(data[position + 8 : position + 12], "big", signed=True)
             batches.next_batch()
-            yield from self._batch(data[position:end])
+            yield self._batch(data[position:end])
             position = end
 
-    def _batch(self, raw: bytes) -> Iterator[Record]:
+    def _batch(self, raw: bytes) -> list[Record]:
         batch = _DefaultRecordBatchPy(raw)
         last = batch.next_offset - 1
         if last < self.next_offset:
-            return
+            return []
         first = max(batch.base_offset, self.next_offset)
         try:
             found = list(self._readable(batch, raw))
         except Exception as error:
             found = [self._unreadable(first, last, batch.max_timestamp, f"{type(error).__name__}: {error}"[:500])]
         self.next_offset = last + 1
-        yield from found
+        return found
 
     def _readable(self, batch: _DefaultRecordBatchPy, raw: bytes) -> Iterator[Record]:
         one = PartitionRecords(self.partition, _One(batch), [], self.next_offset, None, None, False, READ_COMMITTED)
@@ -98,6 +110,8 @@ class _Walk:
         if not batch.is_control_batch:
             if batch.is_transactional and batch.producer_id in self._aborted_producers:
                 return
+            if batch._num_records > BATCH_RECORDS:
+                raise ValueError(f"a batch of {batch._num_records} records; at most {BATCH_RECORDS} are read here")
             if not batch.validate_crc():
                 raise ValueError("the batch's checksum is wrong")
             decode = _CODECS.get(batch.compression_type)

@@ -42,9 +42,7 @@ class TransactionCollection:
             cursor = cursor.sort(list(sort))
         return await cursor.to_list(length=None)
 
-    async def find_one(
-        self, filter: Mapping[str, Any], projection: Mapping[str, Any] | None = None
-    ) -> Document | None:
+    async def find_one(self, filter: Mapping[str, Any], projection: Mapping[str, Any] | None = None) -> Document | None:
         """The first document that matches, or None."""
         await self.flush()
         return await self._collection.find_one(filter, projection, session=self._session)

@@ -1,4 +1,4 @@
-"""The notify service on real Kafka and MongoDB: the right members are told, once, and nobody learns who the other is."""
+"""The notify service on real Kafka and MongoDB: the right members are told, once, and nobody learns who it is about."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from shared.runtime.service import Service
 from tests.platform import Headers, Platform, event_headers, eventually
 
 EXAMPLES = Path(shared.contracts.__file__).parent / "examples"
-OWNER, SEEKER = "example-materials", "example-motors"
+OWNER, SEEKER, OTHER_OWNER = "example-materials", "example-motors", "example-other"
 PROPOSAL, WITHDRAWN, NO_MATCH = Proposal.type, ProposalWithdrawn.type, NoMatch.type
 TOPICS = ("risk.assessed", "demand.searched", "organisation.registered", "notify.dead-letters", "notify.replays")
 
@@ -35,7 +35,7 @@ TOPICS = ("risk.assessed", "demand.searched", "organisation.registered", "notify
 @pytest.fixture
 async def notify(platform: Platform) -> AsyncIterator[Platform]:
     """A platform with the notify service running, and inboxes for the members of the examples."""
-    inboxes = [f"member.{member}.inbox" for member in (OWNER, SEEKER)]
+    inboxes = [f"member.{member}.inbox" for member in (OWNER, SEEKER, OTHER_OWNER)]
     # One partition each, so that what is written last is told last.
     await platform.create_topics(dict.fromkeys([*TOPICS, *inboxes], 1))
     async with Service("notify", platform.settings(NotifySettings)) as service:
@@ -55,10 +55,8 @@ def record(model: type[EventData], key: str, value: dict[str, Any] | None) -> tu
     return key, None if value is None else json.dumps(value).encode(), headers
 
 
-def assessed(
-    match_id: str, language: str = "zh", score: float = 0.8, **technology: Any
-) -> tuple[str, bytes | None, Headers]:
-    value = example(RiskAssessed.type, f"valid-{language}")
+def assessed(match_id: str, score: float = 0.8, **technology: Any) -> tuple[str, bytes | None, Headers]:
+    value = example(RiskAssessed.type, "valid-zh")
     value["match_id"] = value["proposal"]["match_id"] = match_id
     value["proposal"] |= {"score": score, "note": OWNER}
     value["proposal"]["technology"] |= technology
@@ -94,7 +92,7 @@ def told(records: list[Any]) -> list[tuple[str, str]]:
 
 
 async def test_both_sides_are_told_and_neither_learns_who_the_other_is(notify: Platform) -> None:
-    history = [assessed("m1"), assessed("m2", "en", owner=OWNER), no_longer("m1"), no_longer("m3"), assessed("last")]
+    history = [assessed("m1"), assessed("m2"), no_longer("m1"), no_longer("m3"), assessed("last")]
     await notify.produce("risk.assessed", history)
     to_owner, to_seeker = await inbox(notify, OWNER, "last"), await inbox(notify, SEEKER, "last")
     assert told(to_owner) == told(to_seeker) == [(PROPOSAL, "m1"), (PROPOSAL, "m2"), (WITHDRAWN, "m1")]
@@ -127,7 +125,7 @@ async def test_a_proposal_is_told_again_only_if_it_has_changed(notify: Platform)
 
 
 async def test_what_is_not_the_other_sides_to_see_is_told_to_nobody(notify: Platform) -> None:
-    hidden = {"visibility": "named", "named_members": ["third-party"]}
+    hidden: dict[str, Any] = {"visibility": "named", "named_members": ["third-party"]}
     history = [assessed("m1", **hidden), assessed("m2"), assessed("m2", version=2, **hidden), assessed("last")]
     await notify.produce("risk.assessed", history)
     for member in (OWNER, SEEKER):
@@ -154,8 +152,9 @@ async def test_a_member_that_has_left_is_told_nothing_more_and_its_proposals_are
         return notify.database("notify")[LEFT].find_one({"_id": OWNER}) is not None
 
     await eventually(noted)
-    await notify.produce("risk.assessed", [assessed("m3"), assessed("m1", score=0.5), no_longer("m2")])
-    assert told(await inbox(notify, SEEKER, "m2"))[2:] == [(WITHDRAWN, "m1")]
+    last = assessed("last", owner=OTHER_OWNER, id=f"{OTHER_OWNER}/thing")
+    await notify.produce("risk.assessed", [assessed("m3"), assessed("m1", score=0.5), no_longer("m2"), last])
+    assert told(await inbox(notify, SEEKER, "last"))[2:] == [(WITHDRAWN, "m1"), (WITHDRAWN, "m2")]
     assert told(await notify.read(f"member.{OWNER}.inbox")) == [(PROPOSAL, "m1"), (PROPOSAL, "m2")]
 
 

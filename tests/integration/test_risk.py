@@ -57,12 +57,12 @@ async def assessed(platform: Platform, count: int) -> dict[str, list[RiskAssesse
     found: dict[str, list[RiskAssessed | None]] = {}
     for each in await platform.read_until(RiskAssessed.topic, count):
         value = None if each.value is None else RiskAssessed.model_validate_json(each.value)
-        found.setdefault(each.key.decode(), []).append(value)
+        found.setdefault((each.key or b"").decode(), []).append(value)
     return found
 
 
 async def test_each_proposal_goes_on_with_its_risk_and_null_as_null(risk: Platform) -> None:
-    nothing = {"trl": None, "plan": None, "price": None}
+    nothing: dict[str, Any] = {"trl": None, "plan": None, "price": None}
     records = [record("both"), record("none", **nothing), record("gone"), null_record("gone", recordversion="7")]
     await risk.produce("match.proposed", records)
 

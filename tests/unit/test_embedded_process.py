@@ -5,31 +5,16 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 
+from tests.embedded import assert_all_end
 from tongtu.embedded import EmbeddedError
 from tongtu.embedded.process import Child
 
 LIMIT = 10.0  # seconds for what takes milliseconds
-
-
-def assert_all_end(*processes: psutil.Process) -> None:
-    deadline = time.monotonic() + LIMIT
-    while not all(map(has_ended, processes)):
-        assert time.monotonic() < deadline, f"still running: {processes}"
-        time.sleep(0.01)
-
-
-def has_ended(process: psutil.Process) -> bool:
-    """True also if only its entry is left: what lost its parent belongs to process 1, which may be slow to look."""
-    try:
-        return process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def parent(code: str, folder: Path) -> tuple[subprocess.Popen[str], psutil.Process]:

@@ -164,9 +164,7 @@ def test_the_largest_amounts_and_longest_plans_are_assessed(model: RiskModel) ->
     largest = {"capital": "0", "annual_revenue": "1000000000000000", "annual_cost": "0", "currency": "CNY"}
     for months in (0, 1200):
         assert assessed(model, {"trl": 9, "plan": largest | {"months": months}})
-        assert assessed(
-            model, {"trl": 1, "plan": dict.fromkeys(largest, "0") | {"currency": "CNY", "months": months}}
-        )
+        assert assessed(model, {"trl": 1, "plan": dict.fromkeys(largest, "0") | {"currency": "CNY", "months": months}})
 
 
 def test_a_price_in_another_currency_is_left_out_and_that_is_said(model: RiskModel) -> None:

@@ -281,6 +281,44 @@ def test_figures_do_not_depend_on_the_batch_or_the_run(model: SharedModel, simul
     assert simulation.run(batch[::-1])[::-1] == together
 
 
+@pytest.mark.parametrize(
+    ("case", "npv", "mean", "p_loss", "tail", "driver"),
+    [
+        (
+            CASES[0],
+            (-23382434.3, -5977290.53, 120513757.0),
+            16392578.1,
+            0.77880859375,
+            (29614075.3, 36302011.3),
+            ("success.first_production", 0.164067809),
+        ),
+        (
+            CASES[4],
+            (-98456376.1, -71768221.7, -33797667.0),
+            -68601652.0,
+            0.9794921875,
+            (106673455.0, 117501794.0),
+            ("annual_revenue", 0.464690186),
+        ),
+    ],
+)
+def test_figures_of_model_version_1_are_these_for_ever(
+    simulation: Simulation,
+    case: Case,
+    npv: tuple[float, ...],
+    mean: float,
+    p_loss: float,
+    tail: tuple[float, float],
+    driver: tuple[str, float],
+) -> None:
+    """To 9 digits, on any machine: what differs needs a new model version."""
+    figures = simulation.run([case])[0]
+    expected = [*npv, mean, *tail, driver[1]]
+    obtained = [figures.npv.p10, figures.npv.p50, figures.npv.p90, figures.npv_mean, figures.var95, figures.cvar95]
+    assert [*obtained, figures.drivers[0][1]] == pytest.approx(expected, rel=1.1e-8)
+    assert (figures.p_loss, figures.drivers[0][0]) == (p_loss, driver[0])
+
+
 def test_figures_scale_with_the_currency(simulation: Simulation) -> None:
     case = CASES[1]
     yuan = simulation.run([case])[0]

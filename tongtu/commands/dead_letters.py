@@ -6,7 +6,11 @@ from typing import Annotated
 
 import typer
 
-group = typer.Typer(help="Records that a service could not handle, kept byte for byte.", no_args_is_help=True)
+group = typer.Typer(
+    help="Records that a service could not handle, kept byte for byte.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 Service = Annotated[str, typer.Argument(help="intake, matching, risk or notify.")]
 Letters = Annotated[list[str] | None, typer.Argument(metavar="[LETTER]...", help="As `list` names them.")]
@@ -108,9 +112,13 @@ async def _replay(service: str, keys: list[str], all: bool) -> None:
     from tongtu.output import say
     from tongtu.target import target
 
-    for key in await dead_letters.replay(target(), service, keys, all):
+    done = await dead_letters.replay(target(), service, keys, all)
+    for key in done.written:
         say(f"replayed {key}")
-    say(f"when they have gone through: tongtu dead-letters discard {service} …")
+    for key in done.done_before:
+        say(f"skipped  {key}: it was replayed before and went through; discard it")
+    if done.written:
+        say(f"when they have gone through: tongtu dead-letters discard {service} …")
 
 
 async def _discard(service: str, keys: list[str], all: bool) -> None:

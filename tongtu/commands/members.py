@@ -6,7 +6,13 @@ from typing import Annotated
 
 import typer
 
-group = typer.Typer(help="Who takes part: a member, its outbox and its inbox.", no_args_is_help=True)
+from tongtu.errors import CommandError, UsageError
+
+group = typer.Typer(
+    help="Who takes part: a member, its outbox and its inbox.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 Member = Annotated[str, typer.Argument(metavar="ID", help="2 to 40 of a-z, 0-9 and -; never used again later.")]
 
@@ -19,7 +25,7 @@ def add(
     kind: Annotated[
         str, typer.Option(help="enterprise, university, institute, government, investor, intermediary or other.")
     ] = "enterprise",
-    uscc: Annotated[str | None, typer.Option(help="Unified social credit code 统一社会信用代码, 18 characters.")] = None,
+    uscc: Annotated[str | None, typer.Option(help="Unified social credit code 统一社会信用代码.")] = None,
     region: Annotated[str | None, typer.Option(help="ISO 3166, such as CN-GD.")] = None,
     language: Annotated[
         list[str] | None, typer.Option(help="To be written to in, such as zh; again for the next best.")
@@ -35,7 +41,7 @@ def add(
 
     names = {language: name for language, name in (("zh", name_zh), ("en", name_en)) if name}
     if not names:
-        raise typer.BadParameter("give --name-zh, --name-en, or both.")
+        raise UsageError("give --name-zh, --name-en, or both")
     given = {
         "id": id,
         "names": names,
@@ -76,19 +82,21 @@ async def _add(given: dict[str, object], replace: bool) -> None:
     from shared.contracts.organisation import OrganisationKind, OrganisationRegistered
     from shared.contracts.problems import field_problems
     from tongtu import members
-    from tongtu.errors import CommandError
     from tongtu.output import say
     from tongtu.reading import Reader
     from tongtu.target import target
     from tongtu.writing import Writer
 
     if given["kind"] not in set(OrganisationKind):
-        raise typer.BadParameter(f"--kind must be one of {', '.join(OrganisationKind)}.")
+        raise UsageError(f"--kind must be one of {', '.join(OrganisationKind)}")
     try:
         wanted = OrganisationRegistered.model_validate({**given, "version": 1})
     except ValidationError as error:
-        problems = "; ".join(f"{each.pointer.lstrip('/')} {each.message}" for each in field_problems(error))
-        raise typer.BadParameter(f"{problems}.") from None
+        # The registry's own fields have no wording in problems.py, where members' messages have theirs.
+        said = [(p.pointer.lstrip("/"), p.message) for p in field_problems(error)]
+        raw = [each["msg"] for each in error.errors()]
+        told = [f"{name} {text if text != 'is not valid' else own}" for (name, text), own in zip(said, raw, strict=True)]
+        raise UsageError("; ".join(told)) from None
     where = target()
     async with Reader(where) as reader:
         present = await members.entry(reader, wanted.id)
@@ -138,7 +146,6 @@ async def _list(json: bool) -> None:
 
 async def _remove(id: str) -> None:
     from tongtu import members
-    from tongtu.errors import CommandError
     from tongtu.output import say
     from tongtu.reading import Reader
     from tongtu.target import target

@@ -10,7 +10,7 @@ Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 
 def up(
-    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once everything is ready; `down` stops it.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when all is ready; `down` stops it.")] = False,
 ) -> None:
     """Start Kafka, MongoDB and every service, until Ctrl-C.
 

@@ -6,11 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tongtu.errors import CommandError, UsageError
+
 if TYPE_CHECKING:
     from tongtu.group_positions import GroupPosition
     from tongtu.target import Target
 
-group = typer.Typer(help="How far each input partition is processed.", no_args_is_help=True)
+group = typer.Typer(
+    help="How far each input partition is processed.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 
 @group.command(name="list")
@@ -30,9 +36,7 @@ def list_positions(
     if json:
         say_json([asdict(each) for each in found])
         return
-    rows = [
-        (each.group, each.id, each.next, each.published, each.start, each.end, each.behind, each.epoch) for each in found
-    ]
+    rows = [(p.group, p.id, p.next, p.published, p.start, p.end, p.behind, p.epoch) for p in found]
     columns = ("group", "partition", "position", "group offset", "log start", "log end", "behind", "epoch")
     nothing = f"{service} has no positions" if service else "no service has read anything yet"
     show(columns, rows, columns[2:], nothing=nothing)
@@ -59,7 +63,6 @@ def set_position(
 
 
 async def _set(service: str, partition: str, to: str, group: str | None) -> None:
-    from tongtu.errors import CommandError
     from tongtu.group_positions import database, group_positions, mongodb
     from tongtu.output import say
     from tongtu.target import target
@@ -83,29 +86,28 @@ async def _set(service: str, partition: str, to: str, group: str | None) -> None
 
 
 def _offset(position: GroupPosition, to: str) -> int:
-    from tongtu.errors import CommandError
 
     if position.start is None or position.end is None:
         raise CommandError(f"there is no topic {position.topic}: create it with `tongtu topics apply`")
     if to in ("earliest", "latest"):
         return position.start if to == "earliest" else position.end
     if not to.isascii() or not to.isdigit():
-        raise typer.BadParameter(f"{to} is neither earliest, nor latest, nor an offset.")
+        raise UsageError(f"{to} is neither earliest, nor latest, nor an offset")
     if not position.start <= int(to) <= position.end:
-        raise CommandError(f"{position.id} holds offsets {position.start} to {position.end}, not {to}: choose in between")
+        raise CommandError(f"{position.id} has offsets {position.start} to {position.end}, not {to}: choose in between")
     return int(to)
 
 
 async def _write(positions: object, where: Target, position: GroupPosition, offset: int) -> None:
     from typing import Any, cast
 
-    from tongtu.errors import CommandError
 
-    # The sequence never falls below what the log knows: else the state would count as older than the log for ever.
-    sequence = max(position.sequence, position.published_sequence or 0)
-    change = {"next": offset, "sequence": sequence, "epoch": position.epoch + 1, "held": None, "in_hand": None}
-    result = await cast(Any, positions).update_one(
-        {"_id": position.document_id(where), "epoch": position.epoch, "sequence": position.sequence}, {"$set": change}
-    )
+    change = {
+        "$set": {"next": offset, "epoch": position.epoch + 1, "held": None, "in_hand": None},
+        # Never below what the log knows: else the state would count as older than the log for ever.
+        "$max": {"sequence": position.published_sequence or 0},
+    }
+    decided = {"_id": position.document_id(where), "epoch": position.epoch}
+    result = await cast(Any, positions).update_one(decided, change)
     if result.matched_count == 0:
-        raise CommandError(f"{position.id} moved in the meantime: look at it again, then decide again")
+        raise CommandError(f"another process took {position.id} over in the meantime: look at it, then decide again")

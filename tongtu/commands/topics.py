@@ -10,7 +10,11 @@ if TYPE_CHECKING:
     from shared.runtime.topics import Topic
     from tongtu.target import Target
 
-group = typer.Typer(help="The topics that topics.yaml declares, and those of every member.", no_args_is_help=True)
+group = typer.Typer(
+    help="The topics that topics.yaml declares, and those of every member.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 
 @group.command()
@@ -71,31 +75,32 @@ async def _list(json: bool) -> None:
     async with Reader(where) as reader:
         existing = await reader.topics()
         sizes = await reader.sizes([topic.name for topic in declared if topic.name in existing])
-    described = [
-        {
-            "topic": topic.name,
-            "partitions": existing.get(topic.name),
-            "declared_partitions": topic.partitions,
-            "offsets": sizes.get(topic.name),
-            "kept": topic.kept,
-            "written_by": list(topic.written_by),
-            "read_by": list(topic.read_by),
-        }
-        for topic in declared
-    ]
     if json:
-        say_json(described)
+        say_json(
+            [
+                {
+                    "topic": topic.name,
+                    "partitions": existing.get(topic.name),
+                    "declared_partitions": topic.partitions,
+                    "offsets": sizes.get(topic.name),
+                    "kept": topic.kept,
+                    "written_by": topic.written_by,
+                    "read_by": topic.read_by,
+                }
+                for topic in declared
+            ]
+        )
         return
     rows = [
         (
-            each["topic"],
-            each["partitions"] if each["partitions"] is not None else "missing",
-            each["offsets"],
-            each["kept"],
-            ", ".join(each["written_by"]),
-            ", ".join(each["read_by"]),
+            topic.name,
+            existing.get(topic.name, "missing"),
+            sizes.get(topic.name),
+            topic.kept,
+            ", ".join(topic.written_by),
+            ", ".join(topic.read_by),
         )
-        for each in described
+        for topic in declared
     ]
     columns = ("topic", "partitions", "offsets", "kept", "written by", "read by")
     show(columns, rows, ("partitions", "offsets"))

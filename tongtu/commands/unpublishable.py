@@ -6,7 +6,11 @@ from typing import Annotated
 
 import typer
 
-group = typer.Typer(help="Messages that Kafka refused for good.", no_args_is_help=True)
+group = typer.Typer(
+    help="Messages that Kafka refused for good.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 
 @group.callback()

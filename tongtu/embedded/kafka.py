@@ -14,7 +14,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from tongtu.embedded.errors import EmbeddedError
-from tongtu.embedded.ports import HOST, free_port, is_open
+from tongtu.embedded.ports import HOST, free_port, listens
 from tongtu.embedded.process import Server
 
 _LOG_CONFIGURATION = """\
@@ -33,6 +33,11 @@ appender.file.strategy.max = 2
 rootLogger.level = info
 rootLogger.appenderRef.file.ref = file
 """
+
+
+_FIRST_ERROR = re.compile(
+    r"^\S+ (?:ERROR|FATAL) \S+ (?P<line>.*)$(?:\n[\w.$]+(?:Exception|Error): (?P<exception>.*)$)?", re.MULTILINE
+)
 
 
 def server_properties(port: int, controller_port: int, data: Path) -> dict[str, str]:
@@ -95,6 +100,7 @@ class Kafka(Server):
         self._jars = jars
         self._folder = folder
         self._log = logs / "kafka.log"
+        self._logged_before = 0  # bytes
         self._fast_start = fast_start
 
     @property
@@ -104,6 +110,7 @@ class Kafka(Server):
     def _prepare(self) -> None:
         data, temporary, formatted = self._folder / "data", self._folder / "temporary", self._folder / "formatted"
         data.mkdir(parents=True, exist_ok=True)
+        self._logged_before = self._log.stat().st_size if self._log.exists() else 0
         shutil.rmtree(temporary, ignore_errors=True)  # a killed JVM leaves the native libraries it unpacked
         temporary.mkdir()
         properties = server_properties(self.port, self._controller_port, data)
@@ -132,7 +139,8 @@ class Kafka(Server):
         return self._java_command("kafka.Kafka", str(self._configuration))
 
     def _is_ready(self) -> bool:
-        if not is_open(self.port):
+        pid = self.pid
+        if pid is None or not listens(pid, self.port):
             return False
         # It listens shortly before the controller lets it take part: ask for the brokers as a client would. In a
         # thread, so that a test may start it from a coroutine.
@@ -140,10 +148,14 @@ class Kafka(Server):
             return thread.submit(asyncio.run, _knows_its_broker(f"{HOST}:{self.port}")).result()
 
     def _failure(self, printed: str) -> str:
-        logged = self._log.read_text(encoding="utf-8", errors="replace")[-100_000:] if self._log.exists() else ""
-        errors = re.findall(r"^\S+ (?:ERROR|FATAL) \S+ (.*)$", logged, re.MULTILINE) or printed.strip().splitlines()
-        problem = errors[-1].strip()[:200] if errors else "it ended without a word"
-        return f"Kafka did not start ({problem}): see {self._log} and {self._output}"
+        logged = self._log.read_bytes() if self._log.exists() else b""
+        if len(logged) >= self._logged_before:  # not if log4j has begun a new file meanwhile
+            logged = logged[self._logged_before :]
+        # The first error is the cause, what follows is its wake; its exception says more than the line itself.
+        error = _FIRST_ERROR.search(logged.decode(errors="replace"))
+        lines = printed.strip().splitlines()
+        problem = (error["exception"] or error["line"]) if error else lines[-1] if lines else "it ended without a word"
+        return f"Kafka did not start ({problem.strip()[:200]}): see {self._log} and {self._output}"
 
 
 async def _knows_its_broker(address: str) -> bool:

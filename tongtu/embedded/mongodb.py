@@ -8,7 +8,7 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from tongtu.embedded.mongod import Mongod
-from tongtu.embedded.ports import HOST, is_open
+from tongtu.embedded.ports import HOST
 from tongtu.embedded.process import Server
 
 REPLICA_SET = "rs0"
@@ -56,7 +56,8 @@ class MongoDB(Server):
         return self._mongod.cleanup(self._folder)
 
     def _is_ready(self) -> bool:
-        if not is_open(self.port):
+        pid = self.pid
+        if pid is None or not self._mongod.listens(pid, self.port, self._folder):
             return False
         # A direct connection: as a replica set, a set that is not set up yet has no server to offer.
         options: dict[str, Any] = {"directConnection": True, "serverSelectionTimeoutMS": 1000}

@@ -5,6 +5,8 @@ import random
 import socket
 from collections.abc import Iterable
 
+import psutil
+
 from tongtu.embedded.errors import EmbeddedError
 
 HOST = "127.0.0.1"
@@ -34,6 +36,15 @@ def is_open(port: int) -> bool:
             return True
     except OSError:
         return False
+
+
+def listens(pid: int, port: int) -> bool:
+    """True if it is this process that listens on the port, not another that was quicker to take it."""
+    try:
+        connections = psutil.Process(pid).net_connections("tcp")
+    except psutil.Error:
+        return False
+    return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in connections)
 
 
 def free_port(taken: Iterable[int] = ()) -> int:

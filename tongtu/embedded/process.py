@@ -128,7 +128,7 @@ class Server(ABC):
                     raise EmbeddedError(self._failure(self._printed_since(printed)))
                 if time.monotonic() > deadline:
                     raise EmbeddedError(f"{self._name} was not ready after {_START_LIMIT:.0f} s: see {self._output}")
-                time.sleep(0.02)
+                time.sleep(0.05)
         except BaseException:
             self._release()
             raise

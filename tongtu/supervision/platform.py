@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -78,11 +78,11 @@ def platform(
     fast_start: bool = False,
     services: Services = every_service,
     before_services: Callable[[Target], None] = lambda target: None,
-) -> Iterator[Platform]:
+) -> Generator[Platform]:
     """Runs the platform for the duration of the block. Addresses in the environment win over embedded servers.
 
-    `before_services` is called when the topics are there and nothing reads them yet. Raises CommandError, EmbeddedError,
-    TopicsRefused and what the drivers raise.
+    `before_services` is called when the topics are there and nothing reads them yet. Raises CommandError,
+    EmbeddedError, TopicsError and what the drivers raise.
     """
     logs = home / "logs"
     with PlatformFile(home, prefix) as file, infrastructure(home, progress=tell, fast_start=fast_start) as servers:
@@ -90,7 +90,7 @@ def platform(
         addresses = servers.addresses
         target = Target(addresses.kafka, addresses.mongodb, prefix)
         applied = asyncio.run(apply_topics(target.kafka, load_topics(), prefix))
-        tell(f"topics: {len(applied.created)} created, {len(applied.altered)} altered, {len(applied.unchanged)} as they were")
+        tell(f"topics: {len(applied.created)} created, {len(applied.altered)} altered, {len(applied.unchanged)} kept")
         before_services(target)
         environment = {"TONGTU_KAFKA": target.kafka, "TONGTU_MONGODB": target.mongodb, "TONGTU_PREFIX": prefix}
         parts = [*_server_parts(servers, logs), *map(Part.of_service, services(environment, logs))]

@@ -57,7 +57,7 @@ def start_detached(home: Path) -> None:
             f"{home} cannot be written to ({error.strerror}): set TONGTU_HOME to a folder of your own"
         ) from error
     with log:
-        process = subprocess.Popen(  # noqa: S603 - this program
+        process = subprocess.Popen(
             [sys.executable, "-m", "tongtu", "up"],
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -1,0 +1,132 @@
+"""docker-compose.yml for real: it comes up, the demo passes against it, all services end in order, nothing is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.containers import KAFKA_IMAGE, MONGODB_IMAGE, problem_with_docker
+from tongtu.embedded.ports import free_port
+
+pytestmark = pytest.mark.timeout(600)
+
+PROJECT = Path(__file__).parents[2]
+SERVICES = ("intake", "matching", "risk", "notify")
+JOBS = ("topics", "replica-set")
+BUILT = tuple(f"tongtu-{name}" for name in (*SERVICES, "tools"))
+GRACE_SECONDS = 15  # stop_grace_period of the services
+KILLED = 137  # exit code of a container that had to be killed
+
+
+class Composed:
+    """The compose project under a name and on ports of its own."""
+
+    def __init__(self) -> None:
+        self.name = f"tongtu-test-{os.urandom(4).hex()}"
+        kafka_port = free_port()
+        mongodb_port = free_port(taken=[kafka_port])
+        self.kafka = f"127.0.0.1:{kafka_port}"
+        self.mongodb = f"mongodb://127.0.0.1:{mongodb_port}/?directConnection=true"
+        self._environment = {name: value for name, value in os.environ.items() if not name.startswith("TONGTU_")} | {
+            "TONGTU_KAFKA_PORT": str(kafka_port),
+            "TONGTU_MONGODB_PORT": str(mongodb_port),
+        }
+
+    def __call__(self, *arguments: str) -> str:
+        """Runs `docker compose` with these arguments; fails the test with what it said if it fails."""
+        command = ["docker", "compose", "--progress", "plain", "--project-name", self.name, *arguments]
+        ended = subprocess.run(
+            command, cwd=PROJECT, env=self._environment, capture_output=True, text=True, check=False, timeout=500
+        )
+        assert ended.returncode == 0, f"{' '.join(command)}: {ended.stderr[-3000:]}\n{self._logs()}"
+        return ended.stdout
+
+    def containers(self) -> dict[str, dict[str, Any]]:
+        """Service -> state of its container, ended ones included."""
+        lines = self("ps", "--all", "--format", "json").splitlines()
+        return {state["Service"]: state for state in map(json.loads, lines)}
+
+    def demonstrate(self, home: Path) -> subprocess.CompletedProcess[str]:
+        """Runs the demo from this machine."""
+        return subprocess.run(
+            [sys.executable, "-m", "tongtu", "demo", "--against", self.kafka, "--mongodb", self.mongodb],
+            cwd=PROJECT,
+            env=self._environment | {"TONGTU_HOME": str(home)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=240,
+        )
+
+    def _logs(self) -> str:
+        command = ["docker", "compose", "--project-name", self.name, "logs", "--tail", "20", *SERVICES, *JOBS]
+        return subprocess.run(
+            command, cwd=PROJECT, env=self._environment, capture_output=True, text=True, check=False, timeout=60
+        ).stdout
+
+
+def problem_with_compose() -> str | None:
+    """Why the project cannot be brought up here; None if it can."""
+    problem = problem_with_docker((KAFKA_IMAGE, MONGODB_IMAGE))
+    if problem is not None:
+        return problem
+    if problem_with_docker(BUILT) is not None:
+        return "the images of the services were never built here: docker compose build (3 minutes the first time)"
+    answer = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
+    return "docker has no compose plugin" if answer.returncode else None
+
+
+@pytest.fixture(scope="module")
+def composed() -> Iterator[Composed]:
+    problem = problem_with_compose()
+    if problem is not None:
+        pytest.skip(problem)
+    project = Composed()
+    try:
+        project("up", "--build", "--wait")
+        yield project
+    finally:
+        project("down", "--volumes", "--remove-orphans")
+
+
+def test_everything_is_up_and_healthy(composed: Composed) -> None:
+    containers = composed.containers()
+    assert set(containers) == {*SERVICES, *JOBS, "kafka", "mongodb"}
+    for name, state in containers.items():
+        if name in JOBS:
+            assert (state["State"], state["ExitCode"]) == ("exited", 0), name
+        else:
+            assert (state["State"], state["Health"]) == ("running", "healthy"), name
+
+
+def test_the_demo_passes_against_it(composed: Composed, tmp_path: Path) -> None:
+    ended = composed.demonstrate(tmp_path)
+    assert ended.returncode == 0, ended.stdout[-5000:]
+
+
+def test_services_end_in_order_and_are_back_with_their_state(composed: Composed) -> None:
+    begun = time.monotonic()
+    composed("stop", *SERVICES)
+    assert time.monotonic() - begun < GRACE_SECONDS
+    stopped = composed.containers()
+    assert {name: stopped[name]["ExitCode"] for name in SERVICES} == dict.fromkeys(SERVICES, 0)
+    for name in SERVICES:
+        assert "service_stopped" in composed("logs", "--tail", "5", name)
+    composed("up", "--wait")
+
+
+def test_the_whole_project_ends_in_order(composed: Composed) -> None:
+    composed("stop")
+    stopped = composed.containers()
+    assert {name: stopped[name]["ExitCode"] for name in SERVICES} == dict.fromkeys(SERVICES, 0)
+    assert KILLED not in {state["ExitCode"] for state in stopped.values()}
+    assert {state["State"] for state in stopped.values()} == {"exited"}

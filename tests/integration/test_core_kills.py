@@ -1,0 +1,172 @@
+"""SIGKILL between any two steps of processing, publishing, taking over and letting go: nothing is lost or done twice."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterable
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import pytest
+
+from tests import ledger
+from tests.core_worker import Kill, Worker
+from tests.infrastructure import TestInfrastructure
+from tests.platform import Platform, eventually
+
+PARTITIONS = 2
+EVENTS = 40
+
+JOURNAL = "shared.streaming.journal:Journal"
+TRANSACTION = "shared.streaming.transaction:Transaction"
+UNIT_OF_WORK = "shared.streaming.unit_of_work:UnitOfWork"
+PUBLISHER = "shared.streaming.publisher:Publisher"
+TAKE_OVER = "shared.streaming.take_over:TakeOver"
+PRODUCER = "aiokafka:AIOKafkaProducer"
+COMMIT = "shared.streaming.transaction:_commit"
+
+PROCESSING = [
+    Kill(f"{UNIT_OF_WORK}.flush", "after"),
+    Kill(f"{JOURNAL}.add", "before"),
+    Kill(f"{JOURNAL}.add", "after"),
+    Kill(f"{JOURNAL}.advance", "after"),
+    Kill(COMMIT, "before"),
+    Kill(COMMIT, "after"),
+]
+PUBLISHING = [
+    Kill(f"{PUBLISHER}.publish", "before"),
+    Kill(f"{PRODUCER}.begin_transaction", "after"),
+    Kill(f"{PRODUCER}.send_batch", "after"),
+    Kill(f"{PRODUCER}.send_offsets_to_transaction", "before"),
+    Kill(f"{PRODUCER}.send_offsets_to_transaction", "after"),
+    Kill(f"{PRODUCER}.commit_transaction", "before"),
+    Kill(f"{PRODUCER}.commit_transaction", "after"),
+    Kill(f"{JOURNAL}.delete", "before"),
+    Kill(f"{JOURNAL}.delete", "after"),
+]
+TAKING_OVER = [
+    Kill(f"{PUBLISHER}.renew", "before"),
+    Kill(f"{PUBLISHER}.renew", "after"),
+    Kill(f"{JOURNAL}.take_over", "before"),
+    Kill(f"{JOURNAL}.take_over", "after"),
+    Kill(f"{PUBLISHER}.fence", "before"),
+    Kill(f"{PUBLISHER}.fence", "after"),
+    Kill(f"{TAKE_OVER}._publish_left", "before"),
+    Kill(f"{TAKE_OVER}._publish_left", "after"),
+    Kill(f"{TAKE_OVER}._place", "after"),
+    Kill(f"{JOURNAL}.confirm", "before"),
+    Kill(f"{JOURNAL}.confirm", "after"),
+]
+TAKING_OVER_WHAT_WAS_LEFT = [
+    Kill(f"{PRODUCER}.begin_transaction", "after"),
+    Kill(f"{PRODUCER}.send_batch", "after"),
+    Kill(f"{PRODUCER}.send_offsets_to_transaction", "after"),
+    Kill(f"{PRODUCER}.commit_transaction", "before"),
+    Kill(f"{PRODUCER}.commit_transaction", "after"),
+    Kill(f"{JOURNAL}.delete", "before"),
+    Kill(f"{JOURNAL}.delete", "after"),
+]
+LETTING_GO = [Kill(f"{JOURNAL}.release", "before"), Kill(f"{JOURNAL}.release", "after")]
+
+LEFT_UNPUBLISHED = Kill(f"{PUBLISHER}.publish", "before")
+LEFT_OPEN = Kill(f"{PRODUCER}.send_offsets_to_transaction", "after")
+LEFT_IN_THE_LOG = Kill(f"{JOURNAL}.delete", "before")
+
+
+class Case:
+    """A platform, an instance after the other on it, and the same question at the end of each life."""
+
+    def __init__(self, infra: TestInfrastructure, folder: Path) -> None:
+        self.platform = Platform(infra.kafka, infra.mongodb)
+        self.folder = folder
+        self.fed = 0
+
+    def start(self, kill: Kill | None = None) -> BaseProcess:
+        log = self.folder / f"{self.platform.prefix}log"
+        platform = self.platform
+        return Worker(platform.kafka, platform.mongodb, platform.prefix, log, PARTITIONS, kill).start()
+
+    async def feed(self) -> None:
+        await self.platform.produce("in", ledger.entries(range(self.fed, self.fed + EVENTS)))
+        self.fed += EVENTS
+
+    async def dies(self, process: BaseProcess) -> None:
+        async def dead() -> bool:
+            return process.exitcode is not None
+
+        await eventually(dead, 40, "the end of the process")
+        assert process.exitcode == -signal.SIGKILL
+
+    async def all_is_well(self) -> None:
+        """A fresh instance brings everything to its end: each event once, in order, nothing waiting."""
+        process = self.start()
+        try:
+            await ledger.handled(self.platform, range(self.fed))
+            await ledger.passed_on(self.platform, range(self.fed))
+            await ledger.nothing_waits(self.platform)
+        finally:
+            process.terminate()
+            await asyncio.to_thread(process.join, 10)
+            process.kill()
+        assert process.exitcode == 0
+
+    async def killed(self, *kills: Kill) -> None:
+        """One life after the other, each ended at its place."""
+        await ledger.create_topics(self.platform, PARTITIONS)
+        await self.feed()
+        for kill in kills:
+            await self.dies(self.start(kill))
+            await self.feed()
+        await self.all_is_well()
+        self.platform.close()
+
+    async def killed_at_its_end(self, kill: Kill) -> None:
+        """Told to stop, and killed while it lets go."""
+        await ledger.create_topics(self.platform, PARTITIONS)
+        await self.feed()
+        process = self.start(kill)
+        await ledger.handled(self.platform, range(self.fed))
+        process.terminate()
+        await self.dies(process)
+        await self.all_is_well()
+        self.platform.close()
+
+
+async def _all(cases: Iterable[tuple[str, asyncio.Task[None]]]) -> None:
+    """Side by side, because most of each is waiting for the group to notice a death."""
+    named = list(cases)
+    results = await asyncio.gather(*(task for _, task in named), return_exceptions=True)
+    failed = {name: repr(result) for (name, _), result in zip(named, results, strict=True) if result is not None}
+    assert not failed
+
+
+@pytest.mark.parametrize(
+    ("before", "kills"),
+    [
+        ((), PROCESSING),
+        ((), PUBLISHING),
+        ((), [kill for kill in TAKING_OVER if "fence" not in kill.method]),
+        ((LEFT_UNPUBLISHED,), TAKING_OVER),
+        ((LEFT_OPEN,), TAKING_OVER_WHAT_WAS_LEFT),
+        ((LEFT_IN_THE_LOG,), [Kill(f"{JOURNAL}.delete", "before"), Kill(f"{JOURNAL}.delete", "after")]),
+    ],
+    ids=[
+        "processing",
+        "publishing",
+        "taking over",
+        "taking over from a killed process",
+        "publishing what a killed process had begun to publish",
+        "deleting what a killed process had published",
+    ],
+)
+async def test_killed_between_any_two_steps_of(
+    infra: TestInfrastructure, tmp_path: Path, before: tuple[Kill, ...], kills: list[Kill]
+) -> None:
+    cases = [(str(kill), Case(infra, tmp_path).killed(*before, kill)) for kill in kills]
+    await _all([(name, asyncio.create_task(case)) for name, case in cases])
+
+
+async def test_killed_while_letting_go(infra: TestInfrastructure, tmp_path: Path) -> None:
+    cases = [(str(kill), Case(infra, tmp_path).killed_at_its_end(kill)) for kill in LETTING_GO]
+    await _all([(name, asyncio.create_task(case)) for name, case in cases])

@@ -1,0 +1,97 @@
+"""Matches as text: score, shared terms, checks and the risk in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from rich.text import Text
+
+from shared.contracts.match import Check, DemandSearched, Side, Verdict
+from shared.contracts.risk import Assessment, NotAssessed
+from tongtu.found_matches import Found, Matches
+from tongtu.output import money, output, percent, say
+
+_SIGNS = {Verdict.MET: ("✓", "green"), Verdict.UNMET: ("✗", "red"), Verdict.UNKNOWN: ("?", "yellow")}
+
+
+def show_matches(matches: Matches) -> None:
+    """Prints them, best first; without any, the answer that nothing is good enough."""
+    say(f"{matches.side} {matches.id}  {matches.title}", "bold")
+    for rank, found in enumerate(matches.found, 1):
+        say()
+        _show(rank, found, matches.side.other)
+    if not matches.found:
+        say()
+        _show_nothing(matches)
+
+
+def _show(rank: int, found: Found, other: Side) -> None:
+    proposal = found.proposal
+    party = proposal.party(other)
+    head = Text(f"{rank:>2}  ")
+    head.append(f"{proposal.score:.2f}", "bold")
+    head.append(f"  {party.id}  {party.display.title}")
+    output().print(head, soft_wrap=True)
+    say(f"    match    {proposal.match_id}")
+    if proposal.shared_terms:
+        say(f"    terms    {' · '.join(proposal.shared_terms)}")
+    if proposal.checks:
+        say_checks(proposal.checks, "    checks   ")
+    say(f"    score    {components(proposal.components)}, method {proposal.method}")
+    say(f"    risk     {risk_line(found.risk)}")
+
+
+def _show_nothing(matches: Matches) -> None:
+    searched = matches.searched
+    if matches.side is Side.TECHNOLOGY:
+        say("no demand has this technology among its best: it is not proposed to anyone now")
+    elif searched is None:
+        say("no search has come to an end yet: `tongtu lag` shows how far matching is")
+    elif searched.proposals:
+        say(f"{searched.proposals} matches are on their way: `tongtu lag` shows how far matching is")
+    else:
+        _show_no_good_match(searched)
+
+
+def _show_no_good_match(searched: DemandSearched) -> None:
+    say(
+        f"no good match 没有合适的匹配: {searched.technologies_searched:,} technologies searched, "
+        f"none reaches {searched.threshold:.2f}"
+    )
+    miss = searched.nearest_miss
+    if miss is not None:
+        say(f"    nearest  {miss.score:.2f}  {miss.technology_id}  {miss.display.title}")
+        if miss.shared_terms:
+            say(f"    terms    {' · '.join(miss.shared_terms)}")
+        if miss.checks:
+            say_checks(miss.checks, "    checks   ")
+
+
+def say_checks(checks: Iterable[Check], indent: str) -> None:
+    """Each criterion on a line of its own: sign, name, what was asked and what is offered."""
+    for position, check in enumerate(checks):
+        sign, style = _SIGNS[check.verdict]
+        line = Text(indent if position == 0 else " " * len(indent))
+        line.append(sign, style)
+        asked, offered = check.asked or "not said", check.offered or "not said"
+        line.append(f" {check.criterion}: asked {asked}, offered {offered}")
+        output().print(line, soft_wrap=True)
+
+
+def components(parts: Mapping[str, float]) -> str:
+    """What the score is made of."""
+    return ", ".join(f"{name} {value:.2f}" for name, value in parts.items()) or "of one part"
+
+
+def risk_line(risk: Assessment | NotAssessed | None) -> str:
+    """The risk in one line."""
+    if risk is None:
+        return "not assessed yet"
+    if isinstance(risk, NotAssessed):
+        missing = f", missing {', '.join(risk.missing)}" if risk.missing else ""
+        return f"cannot be assessed ({risk.reason.replace('_', ' ')}{missing})"
+    npv = risk.npv
+    return (
+        f"success {percent(risk.p_success)}, loss {percent(risk.p_loss)}, net present value "
+        f"P10 {money(npv.p10)}, P50 {money(npv.p50)}, P90 {money(npv.p90)}, mean {money(npv.mean, risk.currency)}"
+    )
