@@ -30,6 +30,7 @@ import pymongo
 import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
+from pymongo.errors import PyMongoError
 
 from bench.counting import Counted
 from bench.setting import create_topics, new_prefix, report, servers
@@ -188,7 +189,7 @@ async def wait_until(condition: Callable[[], Awaitable[bool]], seconds: float) -
         try:
             if await condition():
                 return True
-        except (pymongo.errors.PyMongoError, KafkaError):
+        except (PyMongoError, KafkaError):
             continue
         finally:
             await asyncio.sleep(0.3)

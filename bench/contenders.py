@@ -1,4 +1,4 @@
-"""The job of bench.pipeline, done four ways, and by Quix Streams: read an event, count it per key in kept state, publish it with its count.
+"""The job of bench.pipeline in several ways: read an event, count it per key in kept state, publish it with its count.
 
 Each `async` contender gets a filled input topic and gives seconds from its first event in hand to the last event
 published and committed, so that connecting and joining the group do not count.
@@ -42,13 +42,16 @@ class Job:
 
     @property
     def source(self) -> str:
+        """The input topic's whole name."""
         return f"{self.prefix}in"
 
     @property
     def output(self) -> str:
+        """The output topic's whole name."""
         return f"{self.prefix}out"
 
     def database(self, client: AsyncIOMotorClient[dict[str, Any]]) -> Any:
+        """The database of a contender that has none of its own."""
         return client[f"{self.prefix}bench".replace(".", "-")]
 
 
@@ -99,7 +102,7 @@ async def _all_published(job: Job, watch: Watch) -> None:
     consumer = AIOKafkaConsumer(bootstrap_servers=job.kafka, isolation_level="read_committed")
     await consumer.start()
     partitions = [TopicPartition(job.output, number) for number in range(job.partitions)]
-    counted = {partition: 0 for partition in partitions}
+    counted = dict.fromkeys(partitions, 0)
     while not watch.finished.is_set():
         # An end counts the markers of transactions too, one a partition and transaction, so it is only a signal.
         ends = await consumer.end_offsets(partitions)

@@ -4,7 +4,7 @@ What comes from where:
 - How common English terms are: the share of US SBIR solicitation topics and award abstracts (public data) that hold
   each. Only CRC-32 numbers and shares are kept, no text.
 - How common Chinese bigrams are: word frequencies of a Chinese dictionary (`dict.txt` of the jieba package, MIT), as the
-  chance that a document of 400 characters holds them; words that every technical record uses, by hand (below).
+  chance that a document of 400 characters holds them; words that every technical record uses, by hand (bench/fit/).
 - The weights: the semantic weight relative to the lexical one maximises the likelihood that a labelled technology comes
   first, on half of the labelled SBIR topics (split by title). Both are then scaled so that the score is the probability
   that a pair belongs together, against a hundred that do not; the pairs of bench/fit/ (hand-written, Chinese and
@@ -30,23 +30,23 @@ from scipy.optimize import minimize, minimize_scalar
 
 from services.matching import lexical
 from services.matching.analysis import Term, is_han, terms
-from services.matching.embedding import Embedder, passage
+from services.matching.embedding import Embedder, passages
 from services.matching.index import ProfileIndex
 from services.matching.profile import Profile, demand_profile, technology_profile
 from services.matching.ranking import Floats
 from services.matching.statistics import MODEL, Model, fingerprint
-from shared.contracts.events import DemandPosted, Party, Side, TechnologySubmitted, Visibility
+from shared.contracts.events import Party, Side, Visibility
 
 VERSION = "1"
 SEEN_OFTEN = 6
 """Documents; a term in fewer counts as rare."""
 CHINESE_LENGTH = 400
 """Characters of a typical Chinese record."""
-EVERYWHERE = (
-    "技术 研究 系统 需求 应用 开发 研发 产品 企业 公司 实现 提高 解决 问题 采用 具有 进行 可以 能够 需要 希望 要求 寻求 相关 "
-    "方案 方法 设计 设备 装置 工艺 性能 主要 关键 项目 目前 现有 成本 效率 质量 生产 以及 通过 利用 基于 使用 达到 不低 低于 "
-    "高于 超过 不超 以上 以下 左右 国内 国际 领先 水平 指标 功能 过程 结构 材料 数据 平台 条件 环境 工程 行业 市场 合作 支持"
-).split()
+CHINESE_POWER = 0.8
+"""Technical records use technical words more than a general dictionary does: raises the shares of the rarer ones."""
+FIT = Path(__file__).parent / "fit"
+EVERYWHERE = FIT / "chinese_everywhere.txt"
+"""Words that every technical record uses."""
 EVERYWHERE_SHARE = 0.3
 POOL = 100
 """Technologies that do not answer, for each that does: what the score is a probability against."""
@@ -69,7 +69,7 @@ class Records:
                 stored = dict(zip(file["ids"].tolist(), file["vectors"], strict=True))
         for id, title, text, _ in self.rows:
             if id not in stored:
-                stored[id] = embedder.embed([passage(title, text)])[0]
+                stored[id] = embedder.embed(passages(title, (), text))
         if cache is not None:
             np.savez(cache, ids=np.array(list(stored)), vectors=np.stack(list(stored.values())))
         self.vectors = [stored[id] for id, *_ in self.rows]
@@ -129,9 +129,10 @@ def term_shares(documents: Sequence[Sequence[Term]], chinese: Path) -> dict[str,
                     frequencies[word[start : start + 2]] += int(frequency)
     for bigram, frequency in frequencies.items():
         share = 1 - float(np.exp(-frequency * CHINESE_LENGTH / total))
+        share = share**CHINESE_POWER
         if share >= SEEN_OFTEN / len(documents):
             shares[bigram] = min(0.9, share)
-    return shares | dict.fromkeys(EVERYWHERE, EVERYWHERE_SHARE)
+    return shares | dict.fromkeys(EVERYWHERE.read_text("utf-8").split(), EVERYWHERE_SHARE)
 
 
 def unweighted(technologies: Records, demands: Records, chinese: Path) -> Model:
@@ -207,7 +208,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sbir", type=Path, required=True, help="demands, technologies and relevant_pairs")
     parser.add_argument("--chinese", type=Path, required=True, help="dict.txt of jieba: word, frequency, kind")
-    parser.add_argument("--hand", type=Path, default=Path(__file__).parent / "fit" / "bilingual_pairs.jsonl")
+    parser.add_argument("--hand", type=Path, default=FIT / "bilingual_pairs.jsonl")
     parser.add_argument("--out", type=Path, default=MODEL)
     parser.add_argument("--cache", type=Path, help="folder for the embeddings, to fit again in seconds")
     arguments = parser.parse_args()

@@ -20,7 +20,7 @@ def main() -> None:
     kafka, source, output, events = sys.argv[1:]
     times: list[float] = []
 
-    def count(value: dict[str, Any], state: State) -> dict[str, Any]:
+    def count(value: dict[str, Any], state: State[Any, Any]) -> dict[str, Any]:
         if not times:
             times.append(time.perf_counter())
         seen = state.get("n", 0) + 1

@@ -15,6 +15,7 @@ from typing import Any
 import pymongo
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from pymongo.database import Database
 
 from shared.runtime.service import Service
 from shared.runtime.settings import ServiceSettings
@@ -65,7 +66,7 @@ class Platform:
         """Variables that have a service's process join this platform."""
         return {"TONGTU_KAFKA": self.kafka, "TONGTU_MONGODB": self.mongodb, "TONGTU_PREFIX": self.prefix}
 
-    def database(self, service: str) -> pymongo.database.Database[dict[str, Any]]:
+    def database(self, service: str) -> Database[dict[str, Any]]:
         """The service's database."""
         return self.client[f"{self.prefix}tongtu-{service}".replace(".", "-")]
 

@@ -61,9 +61,7 @@ class Health:
             "kafka": self.target.kafka if self.target else None,
             "prefix": self.target.prefix if self.target else None,
             "problem": self.problem,
-            "parts": [
-                {**part.model_dump(), "ready": self.ready[part.name]} for part in (state.parts if state else [])
-            ],
+            "parts": [{**part.model_dump(), "ready": self.ready[part.name]} for part in (state.parts if state else [])],
             "services": {
                 name: {
                     "lag": each.lag,
@@ -160,7 +158,8 @@ def show(health: Health) -> None:
         output.show(("part", "state", "process", "restarts", "address", "log"), rows, ("process", "restarts"))
         for part in state.parts:
             if part.last_end:
-                output.say(f"{part.name} ended {part.restarts} times, last: {part.last_end}", "yellow")
+                times = "once" if part.restarts == 1 else f"{part.restarts} times"
+                output.say(f"{part.name} ended {times} and was started again; last end: {part.last_end}", "yellow")
     if health.services:
         output.say()
         rows = [(name, s.lag, s.dead_letters, s.unpublishable, s.held) for name, s in health.services.items()]

@@ -208,9 +208,7 @@ class Reader:
 
     def _record(self, raw: ConsumerRecord[Any, Any]) -> Record:
         origin = TopicPartition(raw.topic, raw.partition)
-        return Record(
-            origin, raw.offset, raw.topic, raw.partition, raw.timestamp, raw.key, raw.value, raw.headers
-        )
+        return Record(origin, raw.offset, raw.topic, raw.partition, raw.timestamp, raw.key, raw.value, raw.headers)
 
     def _event(self, record: Record) -> Event[bytes]:
         return decode(record, self._logical(record.origin))

@@ -15,11 +15,16 @@ _WIDTH = 64
 
 def show_risk(assessed: RiskAssessed) -> None:
     """Prints it."""
-    proposal, risk = assessed.proposal, assessed.assessment
+    proposal = assessed.proposal
     say(f"match {assessed.match_id}", "bold")
     say(f"technology  {proposal.technology.id}  {proposal.technology.display.title}")
     say(f"demand      {proposal.demand.id}  {proposal.demand.display.title}")
     say()
+    show_assessment(assessed.assessment)
+
+
+def show_assessment(risk: Assessment | NotAssessed) -> None:
+    """Prints the risk without the match that it belongs to."""
     if isinstance(risk, NotAssessed):
         say(risk_line(risk), "yellow")
         if risk.detail:

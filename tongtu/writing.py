@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 
@@ -20,6 +20,7 @@ _LINGER_MILLISECONDS = 5
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 Headers = list[tuple[str, bytes]]
+AnyHeaders = Sequence[tuple[str, bytes | None]]
 
 
 def event_headers(
@@ -68,13 +69,11 @@ class Writer:
         await self._producer.stop()
 
     async def send(
-        self, topic: str, key: str | bytes | None, value: bytes | None, headers: Headers, partition: int | None = None
+        self, topic: str, key: str | bytes | None, value: bytes | None, headers: AnyHeaders
     ) -> asyncio.Future[Any]:
         """Hands a record over; the future gives its place once it is acknowledged. Waits while the buffer is full."""
         raw = key.encode() if isinstance(key, str) else key
-        return await self._producer.send(
-            self._target.topic(topic), value, key=raw, headers=headers, partition=partition
-        )
+        return await self._producer.send(self._target.topic(topic), value, key=raw, headers=cast(Any, headers))
 
     async def write(self, topic: str, key: str, value: bytes | None, headers: Headers) -> TopicPartition:
         """Writes one record and waits until it stands in the log. Raises KafkaError."""

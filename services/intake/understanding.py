@@ -2,8 +2,10 @@
 
 import hashlib
 from collections.abc import Mapping
+from typing import Any
 
 import orjson
+from pydantic import BaseModel
 
 from services.intake.envelope import KNOWN_EXTENSIONS
 from services.intake.language import answer_language, detect
@@ -68,10 +70,21 @@ def unknown_extensions(extensions: Mapping[str, str]) -> Mapping[str, str]:
 def warnings_of(draft: Draft | None, unknown: Mapping[str, str], language: Language | None) -> tuple[FieldProblem, ...]:
     """One warning for each field and each attribute that nobody knows; the first 50."""
     fields: tuple[FieldProblem, ...] = ()
-    if draft is not None:
+    if draft is not None and not _is_known(draft):
         fields = problems_in_language(lambda chosen: unknown_field_warnings(draft, chosen), language)
     attributes = tuple(Fault(f"/headers/ce_{name}", "unknown_attribute").said(language) for name in unknown)
     return (*fields, *attributes)[:MOST_ERRORS]
+
+
+def _is_known(part: BaseModel | tuple[Any, ...]) -> bool:
+    """Whether every field in it is declared: nearly always so, and told in a quarter of the time of naming them."""
+    if isinstance(part, BaseModel):
+        if part.model_extra:
+            return False
+        parts = part.__dict__.values()
+    else:
+        parts = part
+    return all(_is_known(each) for each in parts if isinstance(each, BaseModel | tuple))
 
 
 def _language_of(comment: str | None) -> Language | None:

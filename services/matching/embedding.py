@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnxruntime
 import onnxruntime_extensions
 
@@ -37,7 +37,7 @@ def model_file() -> Path:
 
 
 class Embedder:
-    """The model, loaded (0.8 s, 72 MB on disk). Not safe for use by two threads at once only in its memory of texts."""
+    """The model, loaded: 0.8 s, 72 MB on disk."""
 
     def __init__(self, threads: int = 1) -> None:
         options = onnxruntime.SessionOptions()
@@ -47,19 +47,25 @@ class Embedder:
         self._session = onnxruntime.InferenceSession(str(model_file()), options, providers=["CPUExecutionProvider"])
         self._remembered = lru_cache(maxsize=_REMEMBERED)(self._embed)
 
-    def embed(self, texts: Sequence[str]) -> list[np.ndarray[Any, np.dtype[np.int8]]]:
-        """One quantised vector of 512 whole numbers per text, 2 to 4 ms each on one core; blocks.
+    def embed(self, passages: Sequence[str]) -> npt.NDArray[np.int8]:
+        """One vector for a record: the direction of the sum of its passages' embeddings, in 512 whole numbers.
 
-        Each text goes through the model alone: its quantised layers share one scale per call, so a text in a batch
-        would get a vector that depends on its neighbours (and take longer).
+        Blocks for 2 to 4 ms a passage on one core; a passage seen lately costs nothing.
         """
-        return [self._remembered(text) for text in texts]
+        return quantised(np.sum([self._remembered(passage) for passage in passages], axis=0, dtype=np.float32))
 
-    def _embed(self, text: str) -> np.ndarray[Any, np.dtype[np.int8]]:
-        (vectors,) = self._session.run(["outputs"], {"inputs": np.array([text], dtype=object)})
-        return quantised(np.asarray(vectors, dtype=np.float32)[0])
+    def _embed(self, passage: str) -> npt.NDArray[np.float32]:
+        # Alone, never in a batch: the quantised layers share one scale per call, so that in a batch a text's vector
+        # depends on its neighbours (by up to 0.005), and it takes longer.
+        outputs = self._session.run(["outputs"], {"inputs": np.array([passage], dtype=object)})
+        return np.asarray(outputs[0], dtype=np.float32)[0]
 
 
-def passage(title: str, body: str) -> str:
-    """The part of a record that is embedded: its title and the beginning of its text."""
-    return f"{title}. {body}"[:LONGEST] if title else body[:LONGEST]
+def passages(title: str, keywords: Sequence[str], body: str) -> list[str]:
+    """The parts of a record that are embedded: its beginning and, where there are keywords, its title with them.
+
+    Keywords say in few words what a text spreads out: with them the lowest cosine of a pair that belongs together
+    across languages in catalogue/ rose from 0.36 to 0.47, and 98 % of the others stay below.
+    """
+    beginning = f"{title}. {body}"[:LONGEST] if title else body[:LONGEST]
+    return [beginning, f"{title}. {'; '.join(keywords)}"[:LONGEST]] if keywords else [beginning]

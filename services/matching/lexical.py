@@ -24,7 +24,7 @@ SCALE = 1 << 10
 """Impacts and weights are held in steps of 1/1024; a product of the two counts in steps of 1/1024 squared."""
 # Words of one subject come together, so an overlap of rare words is less of a surprise than independence says: no term
 # counts as rarer than this in the expected spread. Without it one shared misspelling would outweigh a page.
-_RAREST_SURPRISE = 3e-3
+_RAREST_SURPRISE = 0.01
 
 Integers = npt.NDArray[np.int64]
 

@@ -10,8 +10,6 @@ from shared.contracts.events import MatchProposed, MoneyRange, NotAssessedReason
 
 ROUGHEST_CLASS = 5
 PLAN_FIELDS = ("capital", "annual_revenue", "annual_cost")
-LARGEST_AMOUNT = 1e15
-"""Ten years of more would not fit into the 18 digits that the contracts have for money."""
 
 
 class LeftOut(StrEnum):
@@ -76,21 +74,7 @@ def basis_of(proposal: MatchProposed) -> Basis | Missing:
     is converted between currencies, and none is invented: what is missing is named.
     """
     amounts = _amounts_of(proposal)
-    return _too_large(amounts) or _by_plan(amounts) or _by_budget(amounts) or _missing(amounts)
-
-
-def _too_large(given: _Amounts) -> Missing | None:
-    amounts = {f"/technology/plan/{name}": getattr(given, name) for name in PLAN_FIELDS}
-    amounts["/technology/price"] = given.price and given.price.high
-    amounts["/demand/budget"] = given.budget and given.budget.high
-    fields = tuple(pointer for pointer, amount in amounts.items() if amount is not None and amount > LARGEST_AMOUNT)
-    if not fields:
-        return None
-    return Missing(
-        NotAssessedReason.OTHER,
-        fields,
-        "Amounts above 10^15 cannot be assessed. 金额超过 10^15，无法评估。",
-    )
+    return _by_plan(amounts) or _by_budget(amounts) or _missing(amounts)
 
 
 def _by_plan(given: _Amounts) -> Basis | None:

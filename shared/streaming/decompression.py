@@ -48,6 +48,7 @@ def _too_large() -> CorruptRecordException:
 
 @_counted
 def gzip_decode(payload: Any) -> bytes:
+    """Raises CorruptRecordException where it is too much or broken."""
     inflater = zlib.decompressobj(wbits=31)
     data = inflater.decompress(bytes(payload), BATCH_LIMIT + 1)
     if len(data) > BATCH_LIMIT or not inflater.eof:
@@ -57,6 +58,7 @@ def gzip_decode(payload: Any) -> bytes:
 
 @_counted
 def snappy_decode(payload: Any) -> bytes:
+    """Raises CorruptRecordException where it is too much or broken."""
     data = bytes(payload)
     if not codec._detect_xerial_stream(data):
         return _snappy_block(data, BATCH_LIMIT)

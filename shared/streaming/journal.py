@@ -66,6 +66,7 @@ class Journal:
         self._outbox_unacknowledged = database["outbox"].with_options(write_concern=WriteConcern(1))
 
     def position_id(self, partition: TopicPartition) -> str:
+        """The position's document id."""
         return f"{self._group}:{partition.topic}/{partition.partition}"
 
     async def prepare(self) -> None:
@@ -88,9 +89,11 @@ class Journal:
         """
         ids = {self.position_id(partition): partition for partition in partitions}
         async with await self._database.client.start_session() as session:
-            return await session.with_transaction(
-                lambda session: self._take_over(session, ids, transactional_id, instance)
-            )
+
+            async def take(session: AsyncIOMotorClientSession) -> Taken:
+                return await self._take_over(session, ids, transactional_id, instance)
+
+            return await session.with_transaction(take)
 
     async def _take_over(
         self,
@@ -198,11 +201,11 @@ class Journal:
         await self._outbox.insert_many([d.to_bson(self._group) for d in documents], session=session)
 
     async def delete(self, documents: Sequence[OutboxDocument]) -> None:
-        """Forgets documents that are in the log. Not waited for by a majority: one that comes back is seen as published."""
+        """Forgets documents that are in the log; one that comes back after a failover is seen to be published."""
         await self._outbox_unacknowledged.delete_many({"_id": {"$in": [document.id for document in documents]}})
 
     async def set_aside(self, document: OutboxDocument, refused: dict[int, str]) -> OutboxDocument:
-        """Moves the messages at these indices to `unpublishable`, in one transaction; gives the document without them."""
+        """Moves the messages at these indices to `unpublishable`, in one transaction; gives what is left."""
         kept = [message for index, message in enumerate(document.messages) if index not in refused]
         shorter = replace(document, messages=kept)
         entries = [

@@ -30,7 +30,7 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OutboxDocument:
-    """Part `part` of what step `sequence` of an input partition has to publish; `end` is the partition's next offset."""
+    """Part `part` of what step `sequence` of an input partition has to publish; `end` is its next offset."""
 
     position_id: str
     sequence: int
@@ -41,9 +41,11 @@ class OutboxDocument:
 
     @property
     def id(self) -> str:
+        """The document id, in the order of publishing within a position."""
         return f"{self.position_id}#{self.sequence:012d}.{self.part:04d}"
 
     def to_bson(self, group: str) -> dict[str, Any]:
+        """The MongoDB document."""
         return {
             "_id": self.id,
             "group": group,
@@ -61,6 +63,7 @@ class OutboxDocument:
 
     @classmethod
     def from_bson(cls, document: dict[str, Any]) -> OutboxDocument:
+        """Reads it back."""
         return cls(
             position_id=document["position"],
             sequence=document["sequence"],

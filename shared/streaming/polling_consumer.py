@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -50,7 +50,7 @@ class PollingConsumer(AIOKafkaConsumer):
         """Joins the group, however long the brokers keep it waiting."""
         await patiently("consumer.start", super().start)
 
-    async def getmany(
+    async def getmany(  # type: ignore[override]
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
     ) -> dict[TopicPartition, list[ConsumerRecord[Any, Any] | Record]]:
         """The next poll, never empty; waits for it as long as it takes. Raises ConsumerStoppedError at the end."""
@@ -99,7 +99,7 @@ class PollingConsumer(AIOKafkaConsumer):
                 left -= len(records)
         return found
 
-    async def _poll_one_by_one(self, max_records: int | None) -> dict[TopicPartition, Sequence[Any]]:
+    async def _poll_one_by_one(self, max_records: int | None) -> Mapping[TopicPartition, Sequence[Any]]:
         number = self.taken_assignment()
         stands = self.resume_offsets()
         if not stands:
@@ -111,7 +111,7 @@ class PollingConsumer(AIOKafkaConsumer):
         try:
             async with asyncio.timeout(SEARCH_SECONDS):
                 while True:
-                    for partition in list(self._fetcher._records):
+                    for partition in list(cast("Any", self._fetcher)._records):
                         if partition not in stands:
                             continue
                         try:
@@ -130,7 +130,7 @@ class PollingConsumer(AIOKafkaConsumer):
 
     async def _read_tolerantly(
         self, partition: TopicPartition, offset: int, error: Exception, number: int | None
-    ) -> dict[TopicPartition, Sequence[Any]]:
+    ) -> Mapping[TopicPartition, Sequence[Any]]:
         log.warning(
             "fetch_unreadable",
             topic=partition.topic,

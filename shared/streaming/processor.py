@@ -136,10 +136,16 @@ class Processor(ConsumerRebalanceListener):
 
     # --- assignment ---------------------------------------------------------------------------------------------
 
-    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+    async def on_partitions_revoked(  # type: ignore[override]
+        self, revoked: Iterable[TopicPartition]
+    ) -> None:
+        """Lets the partitions go; called before a rebalance."""
         await self._let_go()
 
-    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+    async def on_partitions_assigned(  # type: ignore[override]
+        self, assigned: Collection[TopicPartition]
+    ) -> None:
+        """Only marks: aiokafka swallows what is raised here, so the take-over is a task of its own."""
         self._start_over()
 
     def _stands(self) -> dict[TopicPartition, int]:
@@ -368,7 +374,7 @@ class Processor(ConsumerRebalanceListener):
     # --- publishing ---------------------------------------------------------------------------------------------
 
     async def _publish(self, documents: Sequence[OutboxDocument], ends: dict[TopicPartition, tuple[int, int]]) -> None:
-        """Publishes in the background, after what is in flight; without documents the group offsets wait for the tick."""
+        """Publishes in the background, after what is in flight; bare group offsets wait for the tick."""
         if documents or not ends:
             await self._finish_publishing()
             ends = self._ends | ends

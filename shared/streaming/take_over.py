@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -62,7 +63,8 @@ class TakeOver:
         await self._fence(taken)
         committed: dict[TopicPartition, OffsetAndMetadata] = {}
         if partitions:
-            committed = await consumer._coordinator.fetch_committed_offsets(list(partitions))
+            coordinator: Any = consumer._coordinator  # the only way to the metadata of group offsets
+            committed = await coordinator.fetch_committed_offsets(list(partitions))
         await self._publish_left(taken, committed)
         assignment = await self._place(consumer, taken.positions, committed)
         await self._journal.confirm(list(assignment.positions.values()), self._publisher.transactional_id)

@@ -70,7 +70,7 @@ class Transaction:
     async def run(
         self, items: Sequence[Item], positions: Mapping[TopicPartition, Position], transactional_id: str
     ) -> Committed:
-        """Processes and commits. Raises HandlerFailed, Fenced, or the infrastructure's error; nothing is written then."""
+        """Processes and commits. Raises HandlerFailed, Fenced or an infrastructure error; nothing is written."""
         started = time.monotonic()
         tries = 0
         while True:

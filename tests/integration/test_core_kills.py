@@ -129,6 +129,7 @@ class Case:
         await ledger.handled(self.platform, range(self.fed))
         process.terminate()
         await self.dies(process)
+        await self.feed()
         await self.all_is_well()
         self.platform.close()
 

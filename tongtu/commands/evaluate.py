@@ -1,2 +1,4 @@
 """evaluate: stub."""
+
+
 def evaluate() -> None: ...

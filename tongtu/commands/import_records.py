@@ -67,9 +67,7 @@ def import_records(
         raise typer.Exit(1)
 
 
-async def _run(
-    source: SourceFile, model: type[Draft], member: str, mapping: FieldMapping, wait: bool
-) -> Result:
+async def _run(source: SourceFile, model: type[Draft], member: str, mapping: FieldMapping, wait: bool) -> Result:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
     from tongtu.importing.submission import Submission

@@ -95,7 +95,9 @@ async def _add(given: dict[str, object], replace: bool) -> None:
         # The registry's own fields have no wording in problems.py, where members' messages have theirs.
         said = [(p.pointer.lstrip("/"), p.message) for p in field_problems(error)]
         raw = [each["msg"] for each in error.errors()]
-        told = [f"{name} {text if text != 'is not valid' else own}" for (name, text), own in zip(said, raw, strict=True)]
+        told = [
+            f"{name} {own if text == 'is not valid' else text}" for (name, text), own in zip(said, raw, strict=True)
+        ]
         raise UsageError("; ".join(told)) from None
     where = target()
     async with Reader(where) as reader:

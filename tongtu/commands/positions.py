@@ -101,7 +101,6 @@ def _offset(position: GroupPosition, to: str) -> int:
 async def _write(positions: object, where: Target, position: GroupPosition, offset: int) -> None:
     from typing import Any, cast
 
-
     change = {
         "$set": {"next": offset, "epoch": position.epoch + 1, "held": None, "in_hand": None},
         # Never below what the log knows: else the state would count as older than the log for ever.

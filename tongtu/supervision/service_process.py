@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import urllib.error
 import urllib.request
@@ -17,6 +18,10 @@ SERVICES = ("intake", "matching", "risk", "notify")
 _FIRST_HEALTH_PORT = 19201
 _ANSWER_SECONDS = 2.0
 _TAIL_BYTES = 16_384
+_SIGNALLED = 128
+"""Exit codes above this say which signal ended a process."""
+_TRACEBACK = "Traceback (most recent call last):"
+_EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(:|$)")
 
 
 class ServiceProcess(Server):
@@ -54,6 +59,8 @@ class ServiceProcess(Server):
     def last_words(self) -> str:
         """Exit code and what it logged last in its latest run."""
         code = self._child.exit_code if self._child else None
+        if code is not None and code > _SIGNALLED:
+            return f"killed by signal {code - _SIGNALLED}"
         words = _last_line(self.log, self._log_start)
         return f"exit code {code}: {words}" if words else f"exit code {code}"
 
@@ -87,22 +94,22 @@ def readiness(address: str) -> str:
 
 
 def _last_line(log: Path, start: int) -> str:
-    """The last line that says something; of a JSON line its event with the reason."""
+    """The last line that says something: of a traceback its exception, of a JSON line its event with the reason."""
     try:
         with log.open("rb") as file:
             file.seek(max(start, log.stat().st_size - _TAIL_BYTES))
             lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return ""
-    for line in reversed(lines):
-        if not line.strip():
-            continue
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            return line.strip()[:200]
-        if isinstance(entry, dict):
-            reason = entry.get("reason") or entry.get("error") or ""
-            return f"{entry.get('event', '')} {reason}".strip()[:200]
-        return line.strip()[:200]
-    return ""
+    said = [line.strip() for line in lines if line.strip()]
+    if not said:
+        return ""
+    if _TRACEBACK in lines:
+        after = lines[len(lines) - lines[::-1].index(_TRACEBACK) :]
+        exceptions = [line for line in after if _EXCEPTION.match(line)]
+        return (exceptions or said)[-1][:200]
+    try:
+        entry = json.loads(said[-1])
+        return f"{entry['event']} {entry.get('reason') or entry.get('error') or ''}".strip()[:200]
+    except (ValueError, TypeError, KeyError):
+        return said[-1][:200]
