@@ -14,7 +14,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
+import msgpack
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from faststream import AckPolicy, FastStream
 from faststream.kafka import KafkaBroker
@@ -28,6 +30,13 @@ from shared.runtime.settings import ServiceSettings
 from shared.streaming import Event, Message, UnitOfWork
 
 POLL_RECORDS = 2000
+CloudEvent = tuple[bytes, bytes, list[tuple[str, bytes]]]
+_HEADERS = [
+    ("ce_specversion", b"1.0"),
+    ("ce_source", b"/bench"),
+    ("ce_type", Counted.type.encode()),
+    ("content-type", b"application/json"),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +132,7 @@ async def _committed(job: Job) -> int:
 
 
 async def bare_loop(job: Job) -> float:
-    """The same guarantee by hand, no framework, nothing that can go wrong looked after: what the core is held to."""
+    """The same guarantee and the same events by hand, nothing that can go wrong looked after."""
     watch = Watch(job.events)
     client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(job.mongodb)
     database = job.database(client)
@@ -141,17 +150,17 @@ async def bare_loop(job: Job) -> float:
     consumer.assign([TopicPartition(job.source, number) for number in range(job.partitions)])
     publishing: asyncio.Task[None] | None = None
 
-    async def publish(messages: list[tuple[bytes, bytes]], ids: list[str], ends: dict[TopicPartition, int]) -> None:
+    async def publish(messages: list[CloudEvent], ids: list[str], ends: dict[TopicPartition, int]) -> None:
         async with producer.transaction():
             batches: dict[int, Any] = {}
             sent: list[Any] = []
-            for key, value in messages:
+            for key, value, headers in messages:
                 target = hash(key) % job.partitions
                 batch = batches.get(target) or batches.setdefault(target, producer.create_batch())
-                if batch.append(timestamp=None, key=key, value=value) is None:
+                if batch.append(timestamp=None, key=key, value=value, headers=headers) is None:
                     sent.append(await producer.send_batch(batch, job.output, partition=target))
                     batch = batches[target] = producer.create_batch()
-                    batch.append(timestamp=None, key=key, value=value)
+                    batch.append(timestamp=None, key=key, value=value, headers=headers)
             for target, batch in batches.items():
                 sent.append(await producer.send_batch(batch, job.output, partition=target))
             await asyncio.gather(*sent)
@@ -166,7 +175,7 @@ async def bare_loop(job: Job) -> float:
         watch.begin()
         events = {tp: [Counted.model_validate_json(r.value or b"") for r in records] for tp, records in polled.items()}
         keys = {tp: [r.key or b"" for r in records] for tp, records in polled.items()}
-        messages: list[tuple[bytes, bytes]] = []
+        messages: list[CloudEvent] = []
         documents: list[dict[str, Any]] = []
         async with await client.start_session() as session:
             session.start_transaction(ReadConcern("snapshot"), WriteConcern("majority"), ReadPreference.PRIMARY)
@@ -175,15 +184,15 @@ async def bare_loop(job: Job) -> float:
             before = {document["_id"]: document["n"] async for document in found}
             seen: dict[str, int] = defaultdict(int)
             for tp, records in polled.items():
-                mine: list[tuple[bytes, bytes]] = []
+                mine: list[CloudEvent] = []
                 for key, event in zip(keys[tp], events[tp], strict=True):
                     name = key.decode()
                     seen[name] += 1
                     event.count = before.get(name, 0) + seen[name]
-                    mine.append((key, event.model_dump_json().encode()))
+                    mine.append((key, event.model_dump_json().encode(), [*_HEADERS, ("ce_id", uuid4().hex.encode())]))
                 messages.extend(mine)
                 id = f"{tp.partition}/{records[0].offset}"
-                documents.append({"_id": id, "next": records[-1].offset + 1, "messages": mine})
+                documents.append({"_id": id, "next": records[-1].offset + 1, "messages": msgpack.packb(mine)})
             await database.counts.bulk_write(
                 [UpdateOne({"_id": key}, {"$inc": {"n": more}}, upsert=True) for key, more in seen.items()],
                 session=session,

@@ -130,7 +130,7 @@ def term_shares(documents: Sequence[Sequence[Term]], chinese: Path) -> dict[str,
     for bigram, frequency in frequencies.items():
         share = 1 - float(np.exp(-frequency * CHINESE_LENGTH / total))
         share = share**CHINESE_POWER
-        if share >= SEEN_OFTEN / len(documents):
+        if share >= 0.002:
             shares[bigram] = min(0.9, share)
     return shares | dict.fromkeys(EVERYWHERE.read_text("utf-8").split(), EVERYWHERE_SHARE)
 

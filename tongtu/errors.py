@@ -13,6 +13,14 @@ class UsageError(CommandError):
     """The command line asks for what makes no sense; exit code 2."""
 
 
+_WITH_A_WAY_OUT = frozenset(
+    {
+        f"{CommandError.__module__}.{CommandError.__name__}",
+        "shared.runtime.settings.SettingsError",
+        "shared.runtime.topic_administration.TopicsError",
+        "tongtu.embedded.errors.EmbeddedError",
+    }
+)
 _START_IT = "start it, or correct the address in the environment (TONGTU_KAFKA, TONGTU_MONGODB)"
 
 
@@ -21,13 +29,8 @@ def explained(error: BaseException) -> str | None:
 
     Settings, embedded servers and topics say it themselves; drivers say what they saw, and the way out is added here.
     """
-    import asyncio
-
-    from shared.runtime.settings import SettingsError
-    from shared.runtime.topic_administration import TopicsError
-    from tongtu.embedded.errors import EmbeddedError
-
-    if isinstance(error, (CommandError, SettingsError, EmbeddedError, TopicsError)):
+    # By name: what was not imported was not raised, and an import costs more than all the rest.
+    if any(f"{kind.__module__}.{kind.__name__}" in _WITH_A_WAY_OUT for kind in type(error).__mro__):
         return str(error)
     driver = type(error).__module__.partition(".")[0]
     name = type(error).__name__
@@ -40,7 +43,7 @@ def explained(error: BaseException) -> str | None:
             servers = ", ".join(f"{host}:{port}" for host, port in re.findall(r"\('([^']+)', (\d+)", str(error)))
             return f"Kafka does not answer ({servers or _words(error)}): {_START_IT}"
         return f"Kafka refuses what was asked: {_words(error)}"
-    if isinstance(error, asyncio.TimeoutError):
+    if isinstance(error, TimeoutError):
         return "Kafka or MongoDB did not answer in time: see `tongtu status`"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'the system says'}: {error.strerror}"

@@ -1,7 +1,7 @@
 """Turns a valid draft into a statement: its canonical record, a digest of its content, warnings."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -78,13 +78,17 @@ def warnings_of(draft: Draft | None, unknown: Mapping[str, str], language: Langu
 
 def _is_known(part: BaseModel | tuple[Any, ...]) -> bool:
     """Whether every field in it is declared: nearly always so, and told in a quarter of the time of naming them."""
-    if isinstance(part, BaseModel):
-        if part.model_extra:
-            return False
-        parts = part.__dict__.values()
+    if isinstance(part, tuple):
+        parts: Iterable[Any] = part
+    elif part.model_extra:
+        return False
     else:
-        parts = part
-    return all(_is_known(each) for each in parts if isinstance(each, BaseModel | tuple))
+        parts = part.__dict__.values()
+    for each in parts:  # noqa: SIM110 - a generator for each part costs as much again
+        # Told by its type, because pydantic's isinstance costs more than all the rest.
+        if (type(each) is tuple or hasattr(each, "model_extra")) and not _is_known(each):
+            return False
+    return True
 
 
 def _language_of(comment: str | None) -> Language | None:

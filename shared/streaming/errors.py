@@ -39,14 +39,40 @@ _STATE_CODES = frozenset(
         2,  # BadValue
         9,  # FailedToParse
         14,  # TypeMismatch
+        15,  # Overflow: nested too deeply
+        16,  # InvalidLength
+        20,  # IllegalOperation
+        22,  # InvalidBSON
+        28,  # PathNotViable
         40,  # ConflictingUpdateOperators
+        52,  # DollarPrefixedFieldName
+        53,  # InvalidIdField
+        54,  # NotSingleValueField
+        55,  # InvalidDBRef
+        56,  # EmptyFieldName
+        57,  # DottedFieldName
         66,  # ImmutableField
+        73,  # InvalidNamespace
         121,  # DocumentValidationFailure
-        10334,  # BSONObjectTooLarge
-        11000,  # DuplicateKey
-        17280,  # KeyTooLong
-        17419,  # resulting document too large
-        17420,  # document to insert too large
+        168,  # InvalidPipelineOperator
+        171,  # CannotIndexParallelArrays
+        241,  # ConversionFailure
+        263,  # OperationNotSupportedInTransaction
+    }
+)
+_LOCATIONS = 10000
+"""From here on a code is the place in MongoDB's source that refused a request, except for these old ones."""
+_OUTAGE_LOCATIONS = frozenset(
+    {
+        10058,  # not primary
+        10107,  # NotWritablePrimary
+        11600,  # InterruptedAtShutdown
+        11601,  # Interrupted
+        11602,  # InterruptedDueToReplStateChange
+        13388,  # StaleConfig
+        13435,  # NotPrimaryNoSecondaryOk
+        13436,  # NotPrimaryOrSecondary
+        14031,  # OutOfDiskSpace
     }
 )
 
@@ -90,11 +116,17 @@ def is_infrastructure(error: BaseException) -> bool:
         return True
     if isinstance(error, (InvalidDocument, DocumentTooLarge, InvalidOperation)):
         return False
+    if is_transient(error):
+        return True
     if isinstance(error, BulkWriteError):
         failures = (error.details or {}).get("writeErrors", [])
-        return not any(failure.get("code") in _STATE_CODES for failure in failures)
+        return not any(_is_of_the_state(failure.get("code")) for failure in failures)
     if isinstance(error, DuplicateKeyError):
         return False
     if isinstance(error, OperationFailure) and not isinstance(error, ExecutionTimeout):
-        return error.code not in _STATE_CODES
+        return not _is_of_the_state(error.code)
     return isinstance(error, (PyMongoError, ConnectionError))
+
+
+def _is_of_the_state(code: int | None) -> bool:
+    return code in _STATE_CODES or (code is not None and code >= _LOCATIONS and code not in _OUTAGE_LOCATIONS)

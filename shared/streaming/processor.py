@@ -128,6 +128,8 @@ class Processor(ConsumerRebalanceListener):
     async def stop(self) -> None:
         """Finishes what is in flight, publishes it, lets the partitions go. Takes at most `drain_seconds`."""
         self._stopping = True
+        if self.consumer is not None:
+            self.consumer.pause(*self.consumer.assignment())
         await self._let_go()
         for task in (self._ticking, self._recovery, self._publishing):
             if task is not None:
@@ -270,6 +272,8 @@ class Processor(ConsumerRebalanceListener):
                 record = self._record(raw, origin, topic)
                 if record.next_offset > first:
                     items.append(self._item(record))
+        # Counted before the first fails: ten in a row at the start of a poll are not all that there is.
+        self._rate.add(valid=sum(item.is_valid for item in (*together, *alone)))
         if together:
             await self._settle(together)
         for item in alone:
@@ -366,7 +370,6 @@ class Processor(ConsumerRebalanceListener):
         committed = await self._transaction.run(items, self._positions, self._publisher.transactional_id)
         self._positions.update(committed.positions)
         valid = sum(1 for item in items if item.verdict is None and item.record is not None)
-        self._rate.add(valid=valid)
         metrics.records_processed.labels(self.group).inc(valid)
         ends = {tp: (position.next or 0, position.sequence) for tp, position in committed.positions.items()}
         await self._publish(committed.documents, ends)

@@ -101,24 +101,50 @@ class Transaction:
         try:
             work = UnitOfWork(self._database, session)
             items = await self._without_replayed(items, work)
-            messages = await self._handle(items, work)
-            self._keep_timers(items, work)
-            await self._flush(work)
             moves = _moves(items, positions)
-            documents = self._documents(items, messages, work, moves, transactional_id)
+            documents = await self._results(items, work, moves, transactional_id)
             if documents:
                 await self._journal.add(session, documents)
             await self._journal.advance(session, list(moves.values()))
         except BaseException as error:
             await _abort(session)
             too_long = time.monotonic() - started > TRANSACTION_SECONDS
-            if len(items) > 1 and too_long and is_transient(error) and not isinstance(error, ConnectionFailure):
+            if too_long and is_transient(error) and not isinstance(error, ConnectionFailure):
                 raise HandlerFailed("the transaction outlived its limit") from error
             raise
         await _commit(session)
         for callback in work.callbacks:
             callback()
         return Committed({partition: new for partition, (_, new) in moves.items()}, documents)
+
+    async def _results(
+        self,
+        items: Sequence[Item],
+        work: UnitOfWork,
+        moves: Mapping[TopicPartition, tuple[Position, Position]],
+        transactional_id: str,
+    ) -> list[OutboxDocument]:
+        """What the handlers want: written to the transaction, and what is to be published.
+
+        Raises HandlerFailed for everything that is not an outage, also where it only shows once a driver or an
+        encoder looks at what the handler gave it.
+        """
+        try:
+            messages = await self._handle(items, work)
+            self._keep_timers(items, work)
+            await work.flush()
+            return self._documents(items, messages, work, moves, transactional_id)
+        except HandlerFailed:
+            raise
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise HandlerFailed("a handler raised CancelledError") from error
+        except Exception as error:
+            if is_infrastructure(error):
+                raise
+            raise HandlerFailed(str(error)) from error
 
     async def _handle(self, items: Sequence[Item], work: UnitOfWork) -> list[Message]:
         events: dict[Handler, list[Any]] = defaultdict(list)
@@ -131,25 +157,12 @@ class Transaction:
             elif item.subscription is not None:
                 events[item.subscription.handler].append(item.event)
         messages: list[Message] = []
-        try:
-            async with asyncio.timeout(self._handler_seconds):
-                for handler, batch in events.items():
-                    messages.extend(await handler(batch, work))
-                for name, due in timers.items():
-                    messages.extend(await self._timer_handlers[name](due, work))
-        except Exception as error:
-            if is_infrastructure(error):
-                raise
-            raise HandlerFailed(str(error)) from error
+        async with asyncio.timeout(self._handler_seconds):
+            for handler, batch in events.items():
+                messages.extend(await handler(batch, work))
+            for name, due in timers.items():
+                messages.extend(await self._timer_handlers[name](due, work))
         return messages
-
-    async def _flush(self, work: UnitOfWork) -> None:
-        try:
-            await work.flush()
-        except PyMongoError as error:
-            if is_infrastructure(error):
-                raise
-            raise HandlerFailed(str(error)) from error
 
     async def _without_replayed(self, items: Sequence[Item], work: UnitOfWork) -> list[Item]:
         """Items without replays that were dealt with before; the others are noted as dealt with."""
@@ -221,10 +234,7 @@ class Transaction:
             if origin not in moves:
                 raise HandlerFailed(f"a message names a cause of {origin.topic}, which is not in this poll")
             _, new = moves[origin]
-            try:
-                outgoing = self._encoder.encode(caused)
-            except Exception as error:
-                raise HandlerFailed(f"a message cannot be encoded: {error}") from error
+            outgoing = self._encoder.encode(caused)
             if any(message.size > OUTGOING_LIMIT for message in outgoing):
                 raise HandlerFailed(f"a message is larger than {OUTGOING_LIMIT} bytes")
             documents.extend(

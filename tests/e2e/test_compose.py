@@ -57,7 +57,7 @@ class Composed:
     def demonstrate(self, home: Path) -> subprocess.CompletedProcess[str]:
         """Runs the demo from this machine."""
         return subprocess.run(
-            [sys.executable, "-m", "tongtu", "demo", "--against", self.kafka, "--mongodb", self.mongodb],
+            [sys.executable, "-m", "tongtu", "demo", "--against", self.kafka, self.mongodb],
             cwd=PROJECT,
             env=self._environment | {"TONGTU_HOME": str(home)},
             stdout=subprocess.PIPE,

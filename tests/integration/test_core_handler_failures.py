@@ -220,7 +220,7 @@ async def test_what_mongodb_refuses_for_what_is_in_it_is_the_records_fault(platf
     good = range(100, 120)
     await platform.produce("in", [*records, *(ledger.entry(n) for n in good)])
     # So many failures at once would stop the service, rightly.
-    patient = Options(failure_share=2.0)
+    patient = Options(failure_minimum=1000)
     async with ledger.ledger(platform, options=patient) as service:
         service.on_topic("in", Entry, Troubled(trouble).take)
         async with platform.running(service):
@@ -360,6 +360,11 @@ async def test_a_service_that_fails_on_more_than_one_in_twenty_stops_and_says_so
 
 async def test_a_service_that_fails_on_fewer_goes_on(platform: Platform) -> None:
     assert await _fails_on(platform, range(0, 400, 40), 400) is None
+    assert len(await letters(platform)) == 10
+
+
+async def test_ten_failures_in_a_row_are_not_the_whole_minute(platform: Platform) -> None:
+    assert await _fails_on(platform, range(10), 400) is None
     assert len(await letters(platform)) == 10
 
 

@@ -153,6 +153,8 @@ def test_versions_are_the_same_everywhere() -> None:
     assert services["mongodb"]["image"] == services["replica-set"]["image"] == MONGODB_IMAGE == DOCKER_IMAGE
     python = (PROJECT / ".python-version").read_text(encoding="utf-8").strip()
     assert re.findall(r"ARG PYTHON=(\S+)", dockerfile()) == [f"python:{python}-slim-bookworm"]
+    makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
+    assert re.findall(r"ARG UV_VERSION=(\S+)", dockerfile()) == re.findall(r"UV_VERSION := (\S+)", makefile)
 
 
 def test_images_are_named_without_a_registry() -> None:

@@ -36,7 +36,9 @@ class Expectations:
     def __init__(self, submitted: Sequence[Sent]) -> None:
         self._submitted = submitted
         self._rejections = Counter(_expected_signature(message) for message in catalogue.malformed())
-        self._kinds = {_expected_signature(message): message.kind for message in catalogue.malformed()}
+        self._kinds: dict[Signature, list[str]] = {}
+        for message in catalogue.malformed():
+            self._kinds.setdefault(_expected_signature(message), []).append(message.kind)
 
     def compare(self, observed: Observed) -> Comparison:
         """What is missing and what is wrong as things stand."""
@@ -60,9 +62,10 @@ class Expectations:
     def _rejected(self, observed: Observed, missing: list[str]) -> tuple[int, int]:
         found = Counter(_signature(member, rejection) for member, rejection in observed.rejections)
         lacking = self._rejections - found
-        for signature in lacking:
+        for signature in lacking.elements():
             wanted = ", ".join(f"{pointer or '(all)'} {code}" for pointer, code in signature[2])
-            missing.append(f"no rejection of “{self._kinds[signature]}” by {signature[1]} with {wanted}")
+            kinds = "” or “".join(self._kinds[signature])
+            missing.append(f"no rejection of “{kinds}”: {signature[1]} with {wanted}")
         total = self._rejections.total()
         return total - lacking.total(), total
 
