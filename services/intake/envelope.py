@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,7 +13,7 @@ from shared.contracts.events import AnswerDraft, DemandDraft, OutcomeDraft, Reco
 from shared.contracts.formats import MEMBER_ID, OWN_RECORD_ID, full_id
 
 if TYPE_CHECKING:
-    from shared.streaming import Event
+    from shared.streaming import Event, Problem
 
 LONGEST_EVENT_ID = 512
 KNOWN_EXTENSIONS = frozenset({"traceparent", "tracestate", "partitionkey", "recordversion"})
@@ -21,6 +21,7 @@ KNOWN_EXTENSIONS = frozenset({"traceparent", "tracestate", "partitionkey", "reco
 
 _MEMBER = re.compile(MEMBER_ID)
 _OWN_RECORD_ID = re.compile(OWN_RECORD_ID)
+_REQUIRED = frozenset({"id", "source", "type", "specversion"})
 _JSON = re.compile(r"application/(json|[\w.+-]+\+json)")
 _CHARSETS = frozenset({"utf-8", "utf8", "us-ascii"})
 _VERSION = re.compile(r"[1-9][0-9]{0,9}")
@@ -82,6 +83,18 @@ def own_id(written: object, member: str, pointer: str) -> tuple[str | None, Faul
         return full_id(written, member), None
     except ValueError:
         return None, Fault(pointer, "foreign_id", {"member": member})
+
+
+def core_problems(event: Event[bytes]) -> Sequence[Problem]:
+    """What the event core found wrong; attributes do not count as missing where nothing at all could be read."""
+    if not is_unreadable(event):
+        return event.problems
+    return [problem for problem in event.problems if problem.pointer.removeprefix("/") not in _REQUIRED]
+
+
+def is_unreadable(event: Event[bytes]) -> bool:
+    """Whether the envelope as a whole could not be read, so that its data is not known either."""
+    return any(problem.pointer == "" for problem in event.problems)
 
 
 def attribute_pointer(pointer: str) -> str:

@@ -32,7 +32,7 @@ def read(event: Event[bytes], member: str, today: date) -> Statement | Refusal:
     faults = envelope.attribute_faults(event, member)
     kind = KINDS.get(event.type)
     value: Any = _NO_DATA
-    if event.data is not None:
+    if event.data is not None and not envelope.is_unreadable(event):
         try:
             value, duplicates = json_text.parse(event.data)
             faults += duplicates
@@ -49,7 +49,10 @@ def read(event: Event[bytes], member: str, today: date) -> Statement | Refusal:
         return _understood(event, member, kind, record, draft)
     language = answer_language(event.data if value is _NO_DATA else value)
     errors = (
-        *(envelope_problem(envelope.attribute_pointer(p.pointer), p.message, language) for p in event.problems),
+        *(
+            envelope_problem(envelope.attribute_pointer(p.pointer), p.message, language)
+            for p in envelope.core_problems(event)
+        ),
         *(fault.said(language) for fault in faults),
         *_field_errors(invalid, language),
     )

@@ -9,44 +9,15 @@ from typing import Any
 import docker
 import psutil
 import pytest
-from confluent_kafka import Consumer, Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
 from tests.containers import MongoDBContainer, problem_with_docker, remove_leftovers
+from tests.embedded import LIMIT, create_topic, insert_in_transaction, read, stored, write_in_transaction
 from tests.infrastructure import Choice, Server, Servers, TestInfrastructure, choose
 
 pytestmark = pytest.mark.timeout(300)
-LIMIT = 60.0  # seconds
-
-
-def write_in_transaction(address: str, topic: str, value: str) -> None:
-    producer = Producer({"bootstrap.servers": address, "transactional.id": f"writer-of-{topic}"})
-    producer.init_transactions(LIMIT)
-    producer.begin_transaction()
-    producer.produce(topic, value.encode())
-    producer.commit_transaction(LIMIT)
-
-
-def read(address: str, topic: str, count: int) -> list[str]:
-    settings: dict[str, Any] = {"auto.offset.reset": "earliest", "isolation.level": "read_committed"}
-    consumer = Consumer({"bootstrap.servers": address, "group.id": f"reader-{os.urandom(4).hex()}", **settings})
-    consumer.subscribe([topic])
-    try:
-        return [(message.value() or b"").decode() for message in consumer.consume(count, LIMIT) if not message.error()]
-    finally:
-        consumer.close()
-
-
-def insert_in_transaction(address: str, collection: str, value: str) -> None:
-    with MongoClient[dict[str, Any]](address) as client, client.start_session() as session, session.start_transaction():
-        client.get_database("test")[collection].insert_one({"value": value}, session=session)
-
-
-def stored(address: str, collection: str) -> list[str]:
-    with MongoClient[dict[str, Any]](address) as client:
-        return [document["value"] for document in client.get_database("test")[collection].find().sort("_id")]
 
 
 @pytest.fixture
@@ -65,16 +36,16 @@ def restart_after(end: str, server: Server) -> None:
 
 @pytest.mark.parametrize("end", ["kill", "stop"])
 def test_servers_come_back_at_their_address_with_their_data(infra: TestInfrastructure, name: str, end: str) -> None:
-    admin = AdminClient({"bootstrap.servers": infra.kafka})
-    admin.create_topics([NewTopic(name, 1)])[name].result(LIMIT)
+    create_topic(infra.kafka, name)
     write_in_transaction(infra.kafka, name, "before")
-    insert_in_transaction(infra.mongodb, name, "before")
+    insert_in_transaction(infra.mongodb, f"before-{name}")
     restart_after(end, infra.servers.kafka)
     restart_after(end, infra.servers.mongodb)
     write_in_transaction(infra.kafka, name, "after")
-    insert_in_transaction(infra.mongodb, name, "after")
+    insert_in_transaction(infra.mongodb, f"after-{name}")
     assert read(infra.kafka, name, 2) == ["before", "after"]
-    assert stored(infra.mongodb, name) == ["before", "after"]
+    assert stored(infra.mongodb, f"before-{name}")
+    assert stored(infra.mongodb, f"after-{name}")
 
 
 def test_server_that_runs_is_not_started_twice(infra: TestInfrastructure) -> None:

@@ -61,7 +61,7 @@ def everything(submitted: list[scenario.Sent]) -> Observed:
     """What the inboxes hold when all went well."""
     observed = Observed()
     for each in submitted:
-        id = (each.key or b"").decode()
+        id = each.key.decode()
         receipt = Receipt(event_id=each.event_id, outcome="accepted", record=RecordReference(kind="other", id=id))  # type: ignore[arg-type]
         observed.take(message(each.member, receipt), is_new=True)
     for wrong in catalogue.malformed():
@@ -164,4 +164,4 @@ def test_technologies_and_demands_go_by_turns_each_from_its_member(submitted: li
     assert len({each.event_id for each in submitted}) == len(submitted)
     types = [dict(each.headers)["ce_type"] for each in submitted[:4]]
     assert types[0] != types[1]
-    assert all((each.key or b"").decode().startswith(f"{each.member}/") for each in submitted)
+    assert all(each.key.decode().startswith(f"{each.member}/") for each in submitted)

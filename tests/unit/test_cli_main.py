@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from shared.runtime.settings import SettingsError
+from shared.runtime.topic_administration import TopicsError
 from tongtu.__main__ import run
 from tongtu.embedded import EmbeddedError
 from tongtu.errors import CommandError, explained
@@ -87,7 +88,9 @@ def test_debug_shows_the_traceback_wherever_it_stands() -> None:
     assert "Traceback" in done.stderr
 
 
-@pytest.mark.parametrize("error", [CommandError("do this"), EmbeddedError("do this"), SettingsError("do this")])
+@pytest.mark.parametrize(
+    "error", [CommandError("do this"), EmbeddedError("do this"), SettingsError("do this"), TopicsError("do this")]
+)
 def test_errors_with_a_way_out_are_told_as_they_are(error: Exception) -> None:
     assert explained(error) == "do this"
 

@@ -56,7 +56,7 @@ class Expectations:
 
     def _receipts(self, observed: Observed, missing: list[str]) -> tuple[int, int]:
         without = [each for each in self._submitted if (each.member, each.event_id) not in observed.receipts]
-        missing += [f"no receipt for {(each.key or b'').decode()}" for each in without]
+        missing += [f"no receipt for {each.key.decode()}" for each in without]
         return len(self._submitted) - len(without), len(self._submitted)
 
     def _rejected(self, observed: Observed, missing: list[str]) -> tuple[int, int]:

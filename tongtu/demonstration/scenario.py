@@ -25,7 +25,7 @@ class Sent:
     """One message to a member's outbox."""
 
     member: str
-    key: bytes | None
+    key: bytes
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]]
     event_id: str
@@ -43,10 +43,8 @@ def malformed() -> list[Sent]:
     sent: list[Sent] = []
     for message in catalogue.malformed():
         if message.after is not None:
-            id = _id_of(message.headers_of_first())
-            sent.append(Sent(message.member, None, message.after.value(), message.headers_of_first(), id))
-        id = _id_of(message.headers_to_write())
-        sent.append(Sent(message.member, None, message.value(), message.headers_to_write(), id))
+            sent.append(_message(message.member, message.after.value(), message.headers_of_first()))
+        sent.append(_message(message.member, message.value(), message.headers_to_write()))
     return sent
 
 
@@ -86,5 +84,6 @@ def _record(model: type[Draft], line: bytes) -> Sent:
     return Sent(member, id.encode(), line, headers, event_id)
 
 
-def _id_of(headers: Sequence[tuple[str, bytes | None]]) -> str:
-    return next((value.decode("utf-8", "replace") for name, value in headers if name == "ce_id" and value), "")
+def _message(member: str, value: bytes | None, headers: Sequence[tuple[str, bytes | None]]) -> Sent:
+    event_id = next((id.decode("utf-8", "replace") for name, id in headers if name == "ce_id" and id), "")
+    return Sent(member, member.encode(), value, headers, event_id)
