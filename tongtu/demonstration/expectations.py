@@ -103,7 +103,7 @@ def _near_misses(observed: Observed, wrong: list[str]) -> tuple[int, int]:
             score = scores.get((each.demand_id, near))
             if score is not None and solving and score >= min(solving):
                 wrong.append(f"{near} stands before what solves {each.demand_id}")
-            else:
+            elif solving:
                 good += 1
     return good, total
 

@@ -53,7 +53,9 @@ def show_matches(observed: Observed) -> None:
     for demand in catalogue.demands():
         pair = best.get(demand.id)
         if pair is None:
-            table.add_row(demand.title, Text("没有合适的匹配 no good match", "yellow"), "", "", "", "", "")
+            told = demand.id in observed.no_matches
+            answer = "没有合适的匹配 no good match" if told else "尚无结果 no answer yet"
+            table.add_row(demand.title, Text(answer, "yellow"), "", "", "", "", "")
             continue
         technology, risk = pair.proposal.technology, pair.proposal.risk
         figures = ("", "", "")
