@@ -1,5 +1,5 @@
 # Everything here works on a machine that has Python 3.11+, git and make: uv installs itself when it is missing.
-.PHONY: help install demo test lint format bench clean
+.PHONY: help install demo test lint format bench docs clean
 
 UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
@@ -42,5 +42,9 @@ bench: $(filter .uv/bin/uv,$(UV))  ## the benchmarks, one after the other (half 
 	$(RUN)/python -m bench.risk
 	$(RUN)/python -m bench.chaos
 
+docs: $(filter .uv/bin/uv,$(UV))  ## the documentation as a site in site/
+	@$(UV) sync --quiet --frozen --all-extras --group docs
+	$(RUN)/mkdocs build --strict --quiet
+
 clean:  ## removes what was installed here; data under TONGTU_HOME stays
-	rm -rf .venv .uv .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .uv site .pytest_cache .ruff_cache .import_linter_cache .hypothesis

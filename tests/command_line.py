@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import signal
@@ -11,19 +12,31 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from tests.platform import Platform
+from tongtu.__main__ import run
+from tongtu.supervision.service_process import ServiceProcess
 
 LIMIT_SECONDS = 60.0
 PROJECT = Path(__file__).parents[1]
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a command ended: exit code, standard output, standard error."""
+
+    code: int
+    printed: str
+    told: str
+
+
 class CommandLine:
-    """Runs commands, each as a process of its own, with the platform's addresses and prefix in the environment."""
+    """Runs commands with the platform's addresses and prefix in the environment."""
 
     def __init__(self, environment: dict[str, str]) -> None:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("TONGTU_")}
@@ -34,23 +47,26 @@ class CommandLine:
         """Commands on that platform."""
         return cls(platform.environment)
 
-    def finish(self, *arguments: str, seconds: float = LIMIT_SECONDS) -> subprocess.CompletedProcess[str]:
-        """Runs a command to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", "tongtu", *arguments],
-            cwd=PROJECT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            check=False,
-        )
+    def finish(self, *arguments: str) -> Done:
+        """Runs a command to its end, in this process: starting Python for each would take most of a test's time."""
+        printed, told = io.StringIO(), io.StringIO()
+        before = dict(os.environ)
+        os.environ.clear()
+        os.environ.update(self.environment)
+        try:
+            # In a thread, because a command runs a loop of its own and a test may be in one.
+            with redirect_stdout(printed), redirect_stderr(told), ThreadPoolExecutor(1) as thread:
+                code = thread.submit(run, arguments).result(LIMIT_SECONDS)
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+        return Done(code, printed.getvalue(), told.getvalue())
 
-    def run(self, *arguments: str, code: int = 0, seconds: float = LIMIT_SECONDS) -> str:
+    def run(self, *arguments: str, code: int = 0) -> str:
         """What a command prints; fails unless it ends with that exit code."""
-        done = self.finish(*arguments, seconds=seconds)
-        assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
+        done = self.finish(*arguments)
+        assert done.code == code, f"exit code {done.code}\n{done.printed}\n{done.told}"
+        return done.printed
 
     def json(self, *arguments: str) -> Any:
         """What a command prints with --json."""
@@ -59,15 +75,15 @@ class CommandLine:
     def refusal(self, *arguments: str, code: int = 1) -> str:
         """The one line that a command ends with."""
         done = self.finish(*arguments)
-        assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
-        lines = done.stderr.splitlines()
+        assert done.code == code, f"exit code {done.code}\n{done.printed}\n{done.told}"
+        lines = done.told.splitlines()
         assert lines[-1].startswith("tongtu: ")
-        assert "Traceback" not in done.stderr
+        assert "Traceback" not in done.told
         return lines[-1]
 
     @contextlib.contextmanager
     def lines(self, *arguments: str) -> Iterator[Callable[[int], list[str]]]:
-        """Runs a command that goes on; the function gives its first lines. Ends with Ctrl-C and exit code 0."""
+        """Runs a command that goes on, as a process; the function gives its first lines. Ctrl-C ends it with 0."""
         process = subprocess.Popen(
             [sys.executable, "-m", "tongtu", *arguments],
             cwd=PROJECT,
@@ -106,29 +122,21 @@ def wait_for(condition: Callable[[], object], what: str, seconds: float = LIMIT_
 
 
 @contextlib.contextmanager
-def running_process(platform: Platform, log: Path, port: int, *module: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A service's process, ready, its health on that port; ended at the end."""
-    environment = os.environ | platform.environment | {"TONGTU_HEALTH_PORT": str(port), "TONGTU_SESSION_TIMEOUT": "6"}
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *module], cwd=PROJECT, env=environment, stdout=output, stderr=output
-        )
+def started_service(platform: Platform, name: str, logs: Path, *command: str) -> Iterator[ServiceProcess]:
+    """A service as a process on that platform; by default `python -m services.NAME`. Ended at the end."""
+    program = [sys.executable, "-m", *(command or (f"services.{name}",))]
+    process = ServiceProcess(name, program, platform.environment | {"TONGTU_SESSION_TIMEOUT": "6"}, logs)
+    process.start()
     try:
-        wait_for(lambda: process.poll() is not None or is_ready(port), f"{module} ready; see {log}")
-        assert process.poll() is None, log.read_text(errors="replace")[-2000:]
         yield process
     finally:
-        process.terminate()
-        try:
-            process.wait(15)
-        finally:
-            process.kill()
-            process.wait()
+        process.stop()
 
 
-def is_ready(port: int) -> bool:
-    """Whether the service there lets records through."""
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/ready", timeout=2).status_code == 200
-    except httpx.HTTPError:
-        return False
+@contextlib.contextmanager
+def running_service(platform: Platform, name: str, logs: Path, *command: str) -> Iterator[ServiceProcess]:
+    """The same, ready."""
+    with started_service(platform, name, logs, *command) as process:
+        wait_for(lambda: process.pid is None or process.readiness() == "ready", f"{name} ready; see {process.log}")
+        assert process.pid is not None, process.log.read_text(errors="replace")[-2000:]
+        yield process

@@ -154,14 +154,17 @@ class Platform:
         return await eventually(enough, seconds, f"{count} records in {topic}")
 
     @contextlib.asynccontextmanager
-    async def running(self, service: Service) -> AsyncIterator[Service]:
-        """Runs a service in this process for the duration of the block; what it fails with is raised at the end."""
+    async def running(self, service: Service, until_ready: bool = True) -> AsyncIterator[Service]:
+        """Runs a service in this process for the duration of the block; what it fails with is raised at the end.
+
+        The block begins once it is ready; not `until_ready`, at once.
+        """
         task = asyncio.create_task(service.run())
 
         async def ready() -> bool:
             if task.done():
                 task.result()
-            return service.is_ready
+            return service.is_ready or not until_ready
 
         try:
             await eventually(ready, what="the service's readiness")

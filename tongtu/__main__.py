@@ -12,6 +12,7 @@ import typer
 
 _INTERRUPTED = 130
 _USAGE = 2
+_DEBUG = "--debug"
 _UsageError = typer.BadParameter.__mro__[1]
 """What Typer raises when a command line is wrong; it does not export the class itself."""
 
@@ -21,10 +22,8 @@ def run(arguments: Sequence[str]) -> int:
     from tongtu.application import application
 
     arguments = [*arguments]
-    debug = "--debug" in arguments
-    arguments = [argument for argument in arguments if argument != "--debug"]
-    # What aiokafka says of each lost connection, the command says in one line at the end.
-    logging.basicConfig(level=logging.WARNING if debug else logging.CRITICAL)
+    debug = _DEBUG in arguments
+    arguments = [argument for argument in arguments if argument != _DEBUG]
     try:
         result = application(arguments, prog_name="tongtu", standalone_mode=False)
         sys.stdout.flush()
@@ -59,6 +58,8 @@ def _tell(error: Exception) -> int:
 
 def main() -> None:
     """The entry point."""
+    # What aiokafka says of each lost connection, the command says in one line at the end.
+    logging.basicConfig(level=logging.WARNING if _DEBUG in sys.argv else logging.CRITICAL)
     sys.exit(run(sys.argv[1:]))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,20 +21,20 @@ _PIPE_WIDTH = 160
 @cache
 def output() -> Console:
     """For results."""
-    return _console(sys.stdout)
+    return _console(sys.stdout.isatty(), stderr=False)
 
 
 @cache
 def notes() -> Console:
     """For progress, hints and everything else that a pipe should not see."""
-    return _console(sys.stderr)
+    return _console(sys.stderr.isatty(), stderr=True)
 
 
-def _console(stream: IO[str]) -> Console:
+def _console(is_terminal: bool, stderr: bool) -> Console:
     from rich.console import Console
 
-    width = None if stream.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
-    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
+    width = None if is_terminal or "COLUMNS" in os.environ else _PIPE_WIDTH
+    return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
 
 
 def note(line: str) -> None:

@@ -8,8 +8,8 @@ from functools import lru_cache
 
 import tantivy
 
-# A run of Han characters, or a word of any other script. Numbers alone are no words: "600" in two texts is a coincidence
-# far more often than a shared subject, and checks compare figures with their units.
+# A run of Han characters, or a word of any other script. Numbers alone are no words: "600" in two texts is more
+# often a coincidence than a shared subject.
 _RUN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+|[^\W_\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _LONGEST_WORD = 40
@@ -71,3 +71,8 @@ def terms(title: str, body: str) -> list[Term]:
                 surfaces[term] = surface
             counts[term][field] += 1
     return [Term(term, surfaces[term], title_count, body_count) for term, (title_count, body_count) in counts.items()]
+
+
+def han_runs(text: str) -> list[str]:
+    """Every unbroken run of Chinese characters, in order."""
+    return [run for run in _RUN.findall(unicodedata.normalize("NFKC", text)) if _HAN.match(run)]

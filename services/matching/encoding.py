@@ -28,7 +28,7 @@ Record = TechnologySubmitted | DemandPosted
 
 
 def body(record: Record) -> str:
-    """The text that is compared, besides the title: most telling first, because the embedding sees only the beginning."""
+    """The text that is compared, besides the title: most telling first, for the embedding sees only its beginning."""
     if isinstance(record, TechnologySubmitted):
         parts = [record.summary, record.description, record.advantages, " ".join(record.keywords)]
     else:
@@ -85,9 +85,7 @@ def technology_party(record: TechnologySubmitted) -> TechnologyParty:
             transfer_modes=record.transfer_modes,
             price=record.price,
         ),
-        risk=TechnologyRiskExtract(
-            trl=level, mrl=record.mrl, ipr_status=status, plan=record.plan, price=record.price
-        ),
+        risk=TechnologyRiskExtract(trl=level, mrl=record.mrl, ipr_status=status, plan=record.plan, price=record.price),
     )
 
 

@@ -36,6 +36,7 @@ class ProfileIndex:
         self._norms = np.zeros(_SMALLEST)
         self._expected = np.zeros(_SMALLEST)
         self._floors = np.full(_SMALLEST, -np.inf)
+        self._alive = np.zeros(_SMALLEST, dtype=np.bool_)
         self._languages = np.zeros(_SMALLEST, dtype=np.int64)
         self._owners = np.zeros(_SMALLEST, dtype=np.int64)
         self._language_codes: dict[str, int] = {}
@@ -75,6 +76,7 @@ class ProfileIndex:
         self._norms[row] = length(profile.vector)
         self._expected[row] = profile.expected
         self._floors[row] = -np.inf
+        self._alive[row] = True
         self._languages[row] = self._language_codes.setdefault(profile.language, len(self._language_codes))
         self._owners[row] = self._owner_codes.setdefault(profile.party.owner, len(self._owner_codes))
         if profile.party.visibility is Visibility.NAMED:
@@ -86,6 +88,7 @@ class ProfileIndex:
         if row is None:
             return
         self._profiles[row] = None
+        self._alive[row] = False
         self._named.discard(row)
         dead = len(self._profiles) - len(self._rows)
         if dead > _SMALLEST and dead > len(self._rows):
@@ -94,6 +97,10 @@ class ProfileIndex:
     def set_floor(self, id: str, floor: float) -> None:
         """The log-odds that a newcomer must reach to enter this demand's best; minus infinity while there is room."""
         self._floors[self._rows[id]] = floor
+
+    def floor(self, id: str) -> float:
+        """What `set_floor` said last; KeyError where the record is not indexed."""
+        return float(self._floors[self._rows[id]])
 
     def hits(
         self, others: Sequence[Profile], threshold: float, without: Collection[str] = ()
@@ -123,7 +130,8 @@ class ProfileIndex:
         `without` names records whose row no longer counts.
         """
         count = len(self._profiles)
-        alive = np.array([profile is not None and profile.id not in without for profile in self._profiles], dtype=bool)
+        alive = self._alive[:count].copy()
+        alive[[self._rows[id] for id in without if id in self._rows]] = False
         for start in range(0, len(others), _TOGETHER):
             chunk = others[start : start + _TOGETHER]
             vectors = np.stack([other.vector for other in chunk]).astype(np.float32)
@@ -167,7 +175,7 @@ class ProfileIndex:
             return np.concatenate([values, np.zeros_like(values)])
 
         self._vectors = np.concatenate([self._vectors, np.zeros_like(self._vectors)])
-        for name in ("_norms", "_expected", "_floors", "_languages", "_owners"):
+        for name in ("_norms", "_expected", "_floors", "_alive", "_languages", "_owners"):
             setattr(self, name, doubled(getattr(self, name)))
 
     def _compact(self) -> None:

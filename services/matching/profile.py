@@ -1,5 +1,8 @@
 """A record as the ranking sees it: weighted terms, a vector of whole numbers, and who may see it."""
 
+from __future__ import annotations
+
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +19,7 @@ _LARGEST = 127
 
 
 def quantised(vector: npt.NDArray[np.float32]) -> npt.NDArray[np.int8]:
-    """An embedding in steps of 1/127 of its largest component; its direction moves by less than 0.002 in cosine.
+    """An embedding in steps of 1/127 of its largest component; cosines move by less than 0.002.
 
     Dot products of such vectors are whole numbers below 2^24, which single precision adds without rounding.
     """
@@ -30,15 +33,24 @@ def quantised(vector: npt.NDArray[np.float32]) -> npt.NDArray[np.int8]:
 class Profile:
     """One version of one record, ready to be ranked."""
 
-    id: str
-    version: int
     party: Party
-    terms: Sequence[str]
-    values: npt.NDArray[np.int64]
+    """Whose record it is and who may see it; nothing of what it says."""
+    terms: tuple[str, ...]
+    values: npt.NDArray[np.int32]
     """Per term: a technology's impacts, a demand's weights (see lexical)."""
     expected: float
     """A demand's overlap by chance, in standard deviations; 0 for a technology."""
     vector: npt.NDArray[np.int8]
+
+    @property
+    def id(self) -> str:
+        """The record's id."""
+        return self.party.id
+
+    @property
+    def version(self) -> int:
+        """The record's version."""
+        return self.party.version
 
     @property
     def language(self) -> str:
@@ -46,15 +58,19 @@ class Profile:
         return self.party.language.partition("-")[0]
 
 
-def technology_profile(
-    party: Party, terms: Sequence[Term], vector: npt.NDArray[np.int8], model: Model
-) -> Profile:
+def technology_profile(party: Party, terms: Sequence[Term], vector: npt.NDArray[np.int8], model: Model) -> Profile:
     """The profile of a technology."""
-    values = lexical.impacts(terms, model)
-    return Profile(party.id, party.version, party, [term.term for term in terms], values, 0.0, vector)
+    return _profile(party, [term.term for term in terms], lexical.impacts(terms, model), 0.0, vector)
 
 
 def demand_profile(party: Party, terms: Sequence[Term], vector: npt.NDArray[np.int8], model: Model) -> Profile:
     """The profile of a demand."""
-    weighty, weights, expected = lexical.query(terms, model)
-    return Profile(party.id, party.version, party, weighty, weights, expected, vector)
+    return _profile(party, *lexical.query(terms, model), vector)
+
+
+def _profile(
+    party: Party, terms: Sequence[str], values: lexical.Integers, expected: float, vector: npt.NDArray[np.int8]
+) -> Profile:
+    bare = Party.model_construct(**{name: getattr(party, name) for name in Party.model_fields})
+    # A term is one string in memory, however many records hold it.
+    return Profile(bare, tuple(map(sys.intern, terms)), values.astype(np.int32), expected, vector)

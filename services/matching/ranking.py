@@ -12,7 +12,9 @@ from services.matching.statistics import Model
 Floats = npt.NDArray[np.float64]
 
 
-def logits(overlap: Floats, expected: Floats, cosine: Floats, same_language: npt.NDArray[np.bool_], model: Model) -> Floats:
+def logits(
+    overlap: Floats, expected: Floats, cosine: Floats, same_language: npt.NDArray[np.bool_], model: Model
+) -> Floats:
     """Log-odds that the technology answers the demand, against a hundred that do not.
 
     `overlap` is the sum of weight x impact over shared terms, in steps of lexical.SCALE squared. Only elementwise
@@ -43,9 +45,7 @@ def logit(score: float) -> float:
 def overlap(technology: Profile, demand: Profile) -> int:
     """The sum of weight x impact over the terms that both hold."""
     impact = dict(zip(technology.terms, technology.values.tolist(), strict=True))
-    return sum(
-        weight * impact.get(term, 0) for term, weight in zip(demand.terms, demand.values.tolist(), strict=True)
-    )
+    return sum(weight * impact.get(term, 0) for term, weight in zip(demand.terms, demand.values.tolist(), strict=True))
 
 
 def length(vector: npt.NDArray[np.int8]) -> float:

@@ -58,7 +58,8 @@ class Model:
     def save(self, path: Path) -> None:
         """Writes the artefact, about 300 KB."""
         with path.open("wb") as file:
-            np.savez_compressed(file, **{name: np.asarray(getattr(self, name)) for name in self.__dataclass_fields__})
+            values = {name: np.asarray(getattr(self, name)) for name in self.__dataclass_fields__}
+            np.savez_compressed(file, allow_pickle=False, **values)
 
     @classmethod
     def load(cls, path: Path = MODEL) -> "Model":

@@ -95,14 +95,14 @@ class WorkRecord(EventData):
 
     @property
     def key(self) -> str:
+        """The subject as a Kafka key."""
         return str(self.subject)
 
     @property
     def counted_terms(self) -> list[Term]:
         """The terms with their surface forms and counts."""
         return [
-            Term(*each)
-            for each in zip(self.terms, self.surfaces, self.title_counts, self.body_counts, strict=True)
+            Term(*each) for each in zip(self.terms, self.surfaces, self.title_counts, self.body_counts, strict=True)
         ]
 
     @property

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     InvalidTopicError,
@@ -9,7 +13,6 @@ from aiokafka.errors import (
     MessageSizeTooLargeError,
     RecordListTooLargeError,
     TopicAuthorizationFailedError,
-    UnknownTopicOrPartitionError,
 )
 from bson.errors import InvalidDocument
 from pymongo.errors import (
@@ -22,15 +25,18 @@ from pymongo.errors import (
     PyMongoError,
 )
 
+TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
+"""What Kafka answers to a batch, of which single messages may be taken."""
 REFUSED_FOR_GOOD = (
-    MessageSizeTooLargeError,
-    RecordListTooLargeError,
+    *TOO_LARGE,
     TopicAuthorizationFailedError,
     ClusterAuthorizationFailedError,
     InvalidTopicError,
-    UnknownTopicOrPartitionError,
 )
 """What Kafka answers to a message that it will not take however often it is sent."""
+
+if TYPE_CHECKING:
+    from shared.streaming.outbox import Outgoing
 
 _TRANSIENT = "TransientTransactionError"
 _UNKNOWN_COMMIT = "UnknownTransactionCommitResult"
@@ -89,12 +95,21 @@ class TooManyFailures(Exception):
     """More records fail in handlers than single bad records explain: a bug of the service, which must stop."""
 
 
-class RefusedForGood(Exception):
-    """Kafka will never take these messages: (outbox document id, index in it) with the reason."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Refused:
+    """Messages of one batch that Kafka will not take; `divisible` where some of them alone might be."""
 
-    def __init__(self, refused: dict[tuple[str, int], str]) -> None:
-        super().__init__(f"{len(refused)} messages refused for good")
-        self.refused = refused
+    messages: Sequence[Outgoing]
+    reason: str
+    divisible: bool
+
+
+class RefusedForGood(Exception):
+    """Kafka will never take these batches."""
+
+    def __init__(self, batches: Sequence[Refused]) -> None:
+        super().__init__(f"{len(batches)} batches refused for good: {batches[0].reason}")
+        self.batches = batches
 
 
 def is_transient(error: BaseException) -> bool:

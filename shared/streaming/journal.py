@@ -18,7 +18,7 @@ from pymongo import ASCENDING, UpdateOne, WriteConcern
 from pymongo.errors import CollectionInvalid
 
 from shared.streaming.errors import Fenced
-from shared.streaming.outbox import OutboxDocument
+from shared.streaming.outbox import OutboxDocument, Outgoing
 
 COLLECTIONS = ("positions", "outbox", "timers", "replayed", "unpublishable")
 
@@ -136,7 +136,7 @@ class Journal:
                 "next": position.next,
                 "sequence": position.sequence,
                 "epoch": position.epoch,
-                "instance": instance,
+                "instance": None,  # until `confirm`: an end before any record was let through is no record's fault
                 "unclean": counted,
                 "owners": sorted({*old.get("owners", ()), transactional_id}),
             }
@@ -149,7 +149,12 @@ class Journal:
             documents = [OutboxDocument.from_bson(document) async for document in cursor]
         return Taken(positions, owners, documents)
 
-    async def confirm(self, positions: Sequence[Position], transactional_id: str) -> None:
+    async def own(self, positions: Sequence[Position], transactional_ids: Sequence[str]) -> None:
+        """Whoever owned the positions besides these ids is fenced. Raises Fenced where another instance was faster."""
+        change = {"$set": {"owners": list(transactional_ids)}}
+        await self._write_all([UpdateOne({"_id": p.id, "epoch": p.epoch}, change) for p in positions])
+
+    async def confirm(self, positions: Sequence[Position], transactional_id: str, instance: str) -> None:
         """Everyone else is fenced: from here on `transactional_id` alone owns the positions, at their `next`.
 
         Raises Fenced where another instance was faster.
@@ -162,6 +167,7 @@ class Journal:
                         "next": position.next,
                         "sequence": position.sequence,
                         "owners": [transactional_id],
+                        "instance": instance,
                         "held": None,
                     }
                 },
@@ -204,22 +210,24 @@ class Journal:
         """Forgets documents that are in the log; one that comes back after a failover is seen to be published."""
         await self._outbox_unacknowledged.delete_many({"_id": {"$in": [document.id for document in documents]}})
 
-    async def set_aside(self, document: OutboxDocument, refused: dict[int, str]) -> OutboxDocument:
-        """Moves the messages at these indices to `unpublishable`, in one transaction; gives what is left."""
-        kept = [message for index, message in enumerate(document.messages) if index not in refused]
-        shorter = replace(document, messages=kept)
+    async def set_aside(self, document: OutboxDocument, messages: Sequence[Outgoing], reason: str) -> OutboxDocument:
+        """Moves these messages to `unpublishable`, in one transaction; gives the document without them."""
+        gone = {id(message) for message in messages}
+        shorter = replace(document, messages=[message for message in document.messages if id(message) not in gone])
+        # Named by their event ids: an index changes with each that is set aside.
         entries = [
             {
-                "_id": f"{document.id}/{index}/{document.messages[index].topic}",
+                "_id": f"{document.id}/{dict(message.headers)['ce_id'].decode()}",
                 "group": self._group,
                 "reason": reason,
-                "topic": document.messages[index].topic,
-                "key": document.messages[index].key,
-                "value": document.messages[index].value,
-                "headers": document.messages[index].headers,
-                "timestamp": document.messages[index].timestamp,
+                "topic": message.topic,
+                "partition": message.partition,
+                "key": message.key,
+                "value": message.value,
+                "headers": message.headers,
+                "timestamp": message.timestamp,
             }
-            for index, reason in refused.items()
+            for message in messages
         ]
 
         async def move(session: AsyncIOMotorClientSession) -> None:

@@ -30,9 +30,15 @@ class Options:
     """Failures in that minute below which the share says nothing."""
     tick_seconds: float = 1.0
     """How often timers are looked at and idle group offsets are moved."""
+    look_again_seconds: float = 10.0
+    """How often a held partition is looked at again, for an operator's decision."""
     backoff_seconds: float = 0.2
     """First wait after an infrastructure failure; doubles with jitter up to `backoff_limit_seconds`."""
     backoff_limit_seconds: float = 5.0
+    transaction_seconds: float = 20.0
+    """A Kafka transaction that takes longer is given up, by the broker and by us."""
+    topic_gone_seconds: float = 60.0
+    """A topic that Kafka does not know for this long is gone; its messages become unpublishable."""
     compression: str | None = None
     """Codec of published batches: None, "lz4", "zstd", "snappy" or "gzip"."""
     connection: Mapping[str, Any] = field(default_factory=dict[str, Any])

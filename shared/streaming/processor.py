@@ -44,8 +44,6 @@ log = structlog.get_logger(__name__)
 _TOPIC_AND_PARTITION = attrgetter("topic", "partition")
 
 TakeOverCallback = Callable[[Collection[TopicPartition]], Awaitable[None]]
-LOOK_AGAIN_SECONDS = 10.0
-"""How often a held partition is looked at again, for an operator's decision."""
 
 
 class Processor(ConsumerRebalanceListener):
@@ -78,7 +76,7 @@ class Processor(ConsumerRebalanceListener):
         self._stop_service = stop_service
         self._replay_topic = f"{service}.replays"
         self._journal = Journal(database, group)
-        self._publisher = Publisher(bootstrap_servers, group, options.connection, options.compression)
+        self._publisher = Publisher(bootstrap_servers, group, options)
         self._take_over = TakeOver(group, uuid.uuid4().hex, self._journal, self._publisher)
         self._transaction = Transaction(
             database,
@@ -224,6 +222,9 @@ class Processor(ConsumerRebalanceListener):
             return
         for partition, position in assignment.positions.items():
             consumer.seek(partition, position.next)
+        for held in assignment.held:
+            # Paused it stays; but while a partition has no place at all, aiokafka fetches nothing from its broker.
+            consumer.seek(held.position.partition, held.position.next or 0)
         self._positions, self._held, self._ends = assignment.positions, assignment.held, assignment.behind
         self._alone = {
             tp: self.options.max_records for tp, p in self._positions.items() if p.unclean_ends > 1 or p.in_hand
@@ -428,7 +429,7 @@ class Processor(ConsumerRebalanceListener):
     async def _tick(self) -> None:
         if not self._ready or self.consumer is None:
             return
-        if self._held and time.monotonic() - self._looked_at_held > LOOK_AGAIN_SECONDS:
+        if self._held and time.monotonic() - self._looked_at_held > self.options.look_again_seconds:
             self._looked_at_held = time.monotonic()
             if await self._journal.decided([held.position for held in self._held]):
                 self._start_over()

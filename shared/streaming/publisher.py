@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeGuard
 
 import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError
+from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from shared.streaming.errors import REFUSED_FOR_GOOD, RefusedForGood
+from shared.streaming.errors import REFUSED_FOR_GOOD, TOO_LARGE, Refused, RefusedForGood
+from shared.streaming.options import Options
 from shared.streaming.outbox import OutboxDocument, Outgoing
 
 log = structlog.get_logger(__name__)
@@ -23,24 +25,18 @@ Ends = Mapping[TopicPartition, tuple[int, int]]
 
 BATCH_BYTES = 1024 * 1024
 REQUEST_BYTES = 8 * 1024 * 1024
-TRANSACTION_TIMEOUT_SECONDS = 20
-TOPIC_GONE_SECONDS = 60.0
-"""A topic that Kafka does not know for this long is gone; its messages become unpublishable."""
 STOP_SECONDS = 2.0
 
 
 class Publisher:
     """One transactional producer at a time. After any failure it is thrown away: `renew` brings a new one."""
 
-    def __init__(
-        self, bootstrap_servers: str, group: str, connection: Mapping[str, Any], compression: str | None
-    ) -> None:
+    def __init__(self, bootstrap_servers: str, group: str, options: Options) -> None:
         self._bootstrap_servers = bootstrap_servers
         self._group = group
-        self._connection = connection
-        self._compression = compression
+        self._options = options
         self._producer: AIOKafkaProducer | None = None
-        self._unknown_since: dict[str, float] = {}
+        self._unknown_since: dict[tuple[str, int], float] = {}
         self.transactional_id = ""
         self.usable = False
         """False from the start of a transaction until its success: whatever failed, the producer is not used again."""
@@ -49,9 +45,7 @@ class Publisher:
         """Throws the producer away and starts one under a new transactional id. Raises KafkaError."""
         await self.stop()
         self.transactional_id = f"{self._group}-{uuid.uuid4().hex}"
-        producer = self._new_producer(self.transactional_id)
-        await producer.start()
-        self._producer = producer
+        self._producer = await self._started(self.transactional_id)
         self.usable = True
 
     async def fence(self, transactional_ids: Iterable[str]) -> None:
@@ -59,58 +53,45 @@ class Publisher:
         await asyncio.gather(*(self._fence(transactional_id) for transactional_id in transactional_ids))
 
     async def _fence(self, transactional_id: str) -> None:
-        producer = self._new_producer(transactional_id)
-        try:
-            await producer.start()
-        finally:
-            await _stop(producer)
+        await _stop(await self._started(transactional_id))
 
-    async def publish(self, documents: Sequence[OutboxDocument], ends: Ends) -> None:
+    async def publish(
+        self, documents: Sequence[OutboxDocument], ends: Ends, apart: Collection[Outgoing] = ()
+    ) -> None:
         """Messages of the documents and the group offsets of their partitions: all in the log, or nothing.
 
-        Raises KafkaError; the producer must be renewed then.
+        A batch of its own begins with each of the messages `apart`. Raises RefusedForGood for batches that Kafka
+        will never take, KafkaError or TimeoutError for the rest. In either case the producer must be renewed, and the
+        transaction is left for whoever fences its id: to abort it here could wait for ever on what just failed.
         """
-        producer = self._begin()
-        await self._know_topics(producer, {message.topic for d in documents for message in d.messages})
-        async with producer.transaction():
-            sent: list[asyncio.Future[Any]] = []
-            batches: dict[tuple[str, int], BatchBuilder] = {}
-            for document in documents:
-                for message in document.messages:
-                    target = (message.topic, message.partition)
-                    batch = batches.get(target)
-                    if batch is None:
-                        batch = batches[target] = producer.create_batch()
-                    if _append(batch, message) is None:
-                        sent.append(await _send(producer, batch, target))
-                        batch = batches[target] = producer.create_batch()
-                        _append(batch, message)
-            for target, batch in batches.items():
-                sent.append(await _send(producer, batch, target))
-            if sent:
-                await asyncio.gather(*sent)
+        if self._producer is None or not self.usable:
+            raise KafkaError("the producer was thrown away")
+        self.usable = False
+        producer = self._producer
+        await self._know_targets(producer, documents)
+        async with asyncio.timeout(self._options.transaction_seconds):
+            await producer.begin_transaction()
+            await self._send(producer, _batches(producer, documents, apart))
             await producer.send_offsets_to_transaction(_offsets(ends), self._group)
+            await producer.commit_transaction()
         self.usable = True
 
-    async def publish_singly(self, documents: Sequence[OutboxDocument], ends: Ends) -> None:
-        """The same, one message at a time, to find out which one Kafka refuses.
-
-        Raises RefusedForGood with what was refused, after aborting; the producer must be renewed then.
-        """
-        producer = self._begin()
-        async with producer.transaction():
-            for document in documents:
-                for index, message in enumerate(document.messages):
-                    try:
-                        await self._know_topics(producer, {message.topic})
-                        batch = producer.create_batch()
-                        _append(batch, message)
-                        await (await _send(producer, batch, (message.topic, message.partition)))
-                    except REFUSED_FOR_GOOD as error:
-                        reason = f"{type(error).__name__}: {error}"
-                        raise RefusedForGood(_alike(documents, document, index, error, reason)) from error
-            await producer.send_offsets_to_transaction(_offsets(ends), self._group)
-        self.usable = True
+    async def _send(self, producer: AIOKafkaProducer, batches: Iterable[_Batch]) -> None:
+        sent = [
+            (batch, await producer.send_batch(batch.builder, batch.topic, partition=batch.partition))
+            for batch in batches
+        ]
+        results = await asyncio.gather(*(future for _, future in sent), return_exceptions=True)
+        failed = [(batch, error) for (batch, _), error in zip(sent, results, strict=True) if _is_error(error)]
+        refused = [
+            Refused(batch.messages, f"{type(error).__name__}: {error}", isinstance(error, TOO_LARGE))
+            for batch, error in failed
+            if isinstance(error, REFUSED_FOR_GOOD)
+        ]
+        if refused:
+            raise RefusedForGood(refused)
+        for _, error in failed:
+            raise error
 
     async def stop(self) -> None:
         """Stops the producer; what it had open is aborted by the broker or by whoever fences it."""
@@ -118,74 +99,103 @@ class Publisher:
         if producer is not None:
             await _stop(producer)
 
-    def _begin(self) -> AIOKafkaProducer:
-        if self._producer is None or not self.usable:
-            raise KafkaError("the producer was thrown away")
-        self.usable = False
-        return self._producer
-
-    def _new_producer(self, transactional_id: str) -> AIOKafkaProducer:
-        return AIOKafkaProducer(
+    async def _started(self, transactional_id: str) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
             bootstrap_servers=self._bootstrap_servers,
             transactional_id=transactional_id,
             acks="all",
             linger_ms=0,
             max_batch_size=BATCH_BYTES,
             max_request_size=REQUEST_BYTES,
-            compression_type=self._compression,
-            transaction_timeout_ms=TRANSACTION_TIMEOUT_SECONDS * 1000,
-            **self._connection,
+            compression_type=self._options.compression,
+            transaction_timeout_ms=int(self._options.transaction_seconds * 1000),
+            **self._options.connection,
         )
+        try:
+            await producer.start()
+        except BaseException:
+            await _stop(producer)
+            raise
+        return producer
 
-    async def _know_topics(self, producer: AIOKafkaProducer, topics: set[str]) -> None:
-        """Waits until the broker knows every topic. Raises UnknownTopicOrPartitionError for one that is gone."""
+    async def _know_targets(self, producer: AIOKafkaProducer, documents: Sequence[OutboxDocument]) -> None:
+        """Waits until the broker knows every topic and partition. Raises RefusedForGood where one is gone."""
         cluster = producer.client.cluster
-        for topic in topics:
-            while cluster.partitions_for_topic(topic) is None:
+        for target in sorted({(message.topic, message.partition) for d in documents for message in d.messages}):
+            topic, partition = target
+            while partition not in (cluster.partitions_for_topic(topic) or ()):
                 producer.client.add_topic(topic)
                 await producer.client.force_metadata_update()
                 if topic in cluster.unauthorized_topics:
-                    raise TopicAuthorizationFailedError(topic)
-                if cluster.partitions_for_topic(topic) is not None:
+                    raise _refused(documents, target, "TopicAuthorizationFailedError: not authorised")
+                if partition in (cluster.partitions_for_topic(topic) or ()):
                     break
-                since = self._unknown_since.setdefault(topic, time.monotonic())
-                if time.monotonic() - since >= TOPIC_GONE_SECONDS:
-                    raise UnknownTopicOrPartitionError(f"topic {topic} is not there")
+                since = self._unknown_since.setdefault(target, time.monotonic())
+                if time.monotonic() - since >= self._options.topic_gone_seconds:
+                    raise _refused(documents, target, "UnknownTopicOrPartitionError: it is not there")
                 await asyncio.sleep(0.5)
-            self._unknown_since.pop(topic, None)
+            self._unknown_since.pop(target, None)
 
 
-def _append(batch: BatchBuilder, message: Outgoing) -> Any:
-    return batch.append(timestamp=message.timestamp, key=message.key, value=message.value, headers=message.headers)
+@dataclass(slots=True, eq=False)
+class _Batch:
+    topic: str
+    partition: int
+    builder: BatchBuilder
+    messages: list[Outgoing]
 
 
-async def _send(producer: AIOKafkaProducer, batch: BatchBuilder, target: tuple[str, int]) -> asyncio.Future[Any]:
-    topic, partition = target
-    return await producer.send_batch(batch, topic, partition=partition)
+def _batches(
+    producer: AIOKafkaProducer, documents: Sequence[OutboxDocument], apart: Collection[Outgoing]
+) -> Iterable[_Batch]:
+    """All messages in batches, those of a target partition in order."""
+    begins = {id(message) for message in apart}
+    open_batches: dict[tuple[str, int], _Batch] = {}
+    for document in documents:
+        for message in document.messages:
+            target = (message.topic, message.partition)
+            batch = open_batches.get(target)
+            if batch is not None and id(message) not in begins and _append(batch, message):
+                continue
+            if batch is not None:
+                yield batch
+            batch = open_batches[target] = _Batch(*target, producer.create_batch(), [])
+            if not _append(batch, message):
+                raise KafkaError("a message does not even fit into a batch of its own")
+    yield from open_batches.values()
+
+
+def _append(batch: _Batch, message: Outgoing) -> bool:
+    appended = batch.builder.append(
+        timestamp=message.timestamp, key=message.key, value=message.value, headers=message.headers
+    )
+    if appended is None:
+        return False
+    batch.messages.append(message)
+    return True
 
 
 async def _stop(producer: AIOKafkaProducer) -> None:
+    """Stops a producer; one that cannot finish what it has is cut off."""
     try:
         async with asyncio.timeout(STOP_SECONDS):
             await producer.stop()
     except (TimeoutError, KafkaError) as error:
         log.debug("producer_left_behind", error=repr(error))
+        task = producer._sender.sender_task
+        if task is not None:
+            task.cancel()
+        await producer.client.close()
+
+
+def _is_error(result: object) -> TypeGuard[BaseException]:
+    return isinstance(result, BaseException)
+
+
+def _refused(documents: Sequence[OutboxDocument], target: tuple[str, int], reason: str) -> RefusedForGood:
+    messages = [m for document in documents for m in document.messages if (m.topic, m.partition) == target]
+    return RefusedForGood([Refused(messages, reason, False)])
 
 
 def _offsets(ends: Ends) -> dict[TopicPartition, tuple[int, str]]:
     return {partition: (offset, str(sequence)) for partition, (offset, sequence) in ends.items()}
-
-
-def _alike(
-    documents: Sequence[OutboxDocument], document: OutboxDocument, index: int, error: KafkaError, reason: str
-) -> dict[tuple[str, int], str]:
-    """What is refused for the same reason: the one message, or where it is the topic, every message to it."""
-    if type(error).__name__.startswith(("MessageSize", "RecordList")):
-        return {(document.id, index): reason}
-    topic = document.messages[index].topic
-    return {
-        (other.id, position): reason
-        for other in documents
-        for position, message in enumerate(other.messages)
-        if message.topic == topic
-    }

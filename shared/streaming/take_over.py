@@ -12,9 +12,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from shared.streaming import metrics
-from shared.streaming.errors import REFUSED_FOR_GOOD, RefusedForGood
+from shared.streaming.errors import Refused, RefusedForGood
 from shared.streaming.journal import Journal, Position, Taken
-from shared.streaming.outbox import OutboxDocument
+from shared.streaming.outbox import OutboxDocument, Outgoing
 from shared.streaming.publisher import Ends, Publisher
 
 log = structlog.get_logger(__name__)
@@ -61,13 +61,15 @@ class TakeOver:
             await self._publisher.renew()
             taken = await self._journal.take_over(partitions, self._publisher.transactional_id, self._instance)
         await self._fence(taken)
+        await self._journal.own(taken.positions, [self._publisher.transactional_id])
         committed: dict[TopicPartition, OffsetAndMetadata] = {}
         if partitions:
             coordinator: Any = consumer._coordinator  # the only way to the metadata of group offsets
             committed = await coordinator.fetch_committed_offsets(list(partitions))
         await self._publish_left(taken, committed)
         assignment = await self._place(consumer, taken.positions, committed)
-        await self._journal.confirm(list(assignment.positions.values()), self._publisher.transactional_id)
+        own = self._publisher.transactional_id
+        await self._journal.confirm(list(assignment.positions.values()), own, self._instance)
         for held in assignment.held:
             log.error("partition_held", position=held.position.id, reason=held.reason, decide="tongtu positions")
             await self._journal.hold(held.position, held.reason)
@@ -79,6 +81,13 @@ class TakeOver:
         if former:
             log.info("former_owners_fenced", group=self._group, count=len(former))
             await self._publisher.fence(former)
+
+    async def _renew(self, positions: Sequence[Position]) -> None:
+        """Another producer, written down as an owner before it publishes anything; the one before is fenced."""
+        former = self._publisher.transactional_id
+        await self._publisher.renew()
+        await self._journal.own(positions, [former, self._publisher.transactional_id])
+        await self._publisher.fence([former])
 
     async def _publish_left(self, taken: Taken, committed: dict[TopicPartition, OffsetAndMetadata]) -> None:
         origins = {position.id: position.partition for position in taken.positions}
@@ -101,37 +110,38 @@ class TakeOver:
             ends[origins[step[0].position_id]] = (step[0].end, step[0].sequence)
             size += sum(message.size for document in step for message in document.messages)
             if size >= LOT_BYTES:
-                await self._publish(lot, ends)
+                await self._publish(taken.positions, lot, ends)
                 lot, ends, size = [], {}, 0
         if lot:
-            await self._publish(lot, ends)
+            await self._publish(taken.positions, lot, ends)
 
-    async def _publish(self, documents: Sequence[OutboxDocument], ends: Ends) -> None:
-        try:
-            await self._publisher.publish(documents, ends)
-        except REFUSED_FOR_GOOD:
-            documents = await self._publish_what_can_be(documents, ends)
+    async def _publish(
+        self, positions: Sequence[Position], documents: Sequence[OutboxDocument], ends: Ends
+    ) -> None:
+        """Publishes, and sets aside what Kafka refuses: a batch is halved until the message at fault stands alone."""
+        left = {document.id: document for document in documents}
+        apart: list[Outgoing] = []
+        while True:
+            try:
+                await self._publisher.publish(list(left.values()), ends, apart)
+                break
+            except RefusedForGood as refusal:
+                await self._renew(positions)
+                for batch in refusal.batches:
+                    if batch.divisible and len(batch.messages) > 1:
+                        apart.append(batch.messages[len(batch.messages) // 2])
+                    else:
+                        await self._set_aside(left, batch)
         await self._journal.delete(documents)
 
-    async def _publish_what_can_be(self, documents: Sequence[OutboxDocument], ends: Ends) -> list[OutboxDocument]:
-        """Sets aside, one after the other, what Kafka refuses, until the rest is published."""
-        left = {document.id: document for document in documents}
-        while True:
-            await self._publisher.renew()
-            own = self._publisher.transactional_id
-            left = {id: replace(document, transactional_id=own) for id, document in left.items()}
-            try:
-                await self._publisher.publish_singly(list(left.values()), ends)
-            except RefusedForGood as refusal:
-                refused: dict[str, dict[int, str]] = defaultdict(dict)
-                for (id, index), reason in refusal.refused.items():
-                    refused[id][index] = reason
-                for id, reasons in refused.items():
-                    left[id] = await self._journal.set_aside(left[id], reasons)
-                metrics.unpublishable.labels(self._group).inc(len(refusal.refused))
-                log.error("messages_unpublishable", group=self._group, reasons=sorted(set(refusal.refused.values())))
-                continue
-            return list(left.values())
+    async def _set_aside(self, left: dict[str, OutboxDocument], refused: Refused) -> None:
+        ids = {id(message) for message in refused.messages}
+        for key, document in list(left.items()):
+            messages = [message for message in document.messages if id(message) in ids]
+            if messages:
+                left[key] = await self._journal.set_aside(document, messages, refused.reason)
+        metrics.unpublishable.labels(self._group).inc(len(ids))
+        log.error("messages_unpublishable", group=self._group, count=len(ids), reason=refused.reason)
 
     async def _place(
         self,

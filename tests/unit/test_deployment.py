@@ -39,6 +39,11 @@ def dockerfile() -> str:
     return re.sub(r"\\\n\s*", "", "\n".join(line for line in lines if not line.startswith("#")))
 
 
+def project() -> dict[str, Any]:
+    """The table [project] of pyproject.toml."""
+    return tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
 def stages() -> dict[str, str]:
     """Stage -> its instructions."""
     return dict(re.findall(r"^FROM \S+ AS (\S+)\n((?:(?!FROM ).*\n?)*)", dockerfile(), re.MULTILINE))
@@ -101,9 +106,8 @@ def test_an_image_holds_its_own_service_and_its_own_extra(service: str) -> None:
     assert compose()["services"][service]["build"]["target"] == service
     copied = re.findall(r"COPY (?:--from=(\S+) )?(\S+)", stages()[service])
     assert copied == [(f"packages-of-{service}", "/opt/tongtu"), ("", f"services/{service}")]
-    extras = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     assert re.findall(r"--extra (\S+)", stages()[f"packages-of-{service}"]) == [service]
-    assert service in extras
+    assert service in project()["optional-dependencies"]
 
 
 def test_every_service_of_the_project_is_deployed() -> None:
@@ -151,7 +155,7 @@ def test_versions_are_the_same_everywhere() -> None:
     services = compose()["services"]
     assert services["kafka"]["image"] == KAFKA_IMAGE == f"apache/kafka:{KAFKA_VERSION}"
     assert services["mongodb"]["image"] == services["replica-set"]["image"] == MONGODB_IMAGE == DOCKER_IMAGE
-    python = (PROJECT / ".python-version").read_text(encoding="utf-8").strip()
+    python = project()["requires-python"].removeprefix(">=").partition(",")[0]
     assert re.findall(r"ARG PYTHON=(\S+)", dockerfile()) == [f"python:{python}-slim-bookworm"]
     makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
     assert re.findall(r"ARG UV_VERSION=(\S+)", dockerfile()) == re.findall(r"UV_VERSION := (\S+)", makefile)

@@ -29,8 +29,9 @@ async def _watch(patterns: list[str], json: bool, from_start: bool) -> None:
 
     async with Reader(target()) as reader:
         topics = await reader.matching(patterns)
+        starts = None if from_start else await reader.ends(topics)
         note(f"following {', '.join(topics)}; Ctrl-C ends it")
-        async for event in reader.follow(topics, from_start=from_start):
+        async for event in reader.follow(topics, starts, from_start):
             if event is None:
                 continue
             if json:

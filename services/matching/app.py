@@ -1,0 +1,46 @@
+"""The matching service: records in, proposals out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from services.matching.embedding import Embedder
+from services.matching.handlers import Encoder, Organisations
+from services.matching.matcher import Matcher
+from services.matching.settings import MatchingSettings
+from services.matching.statistics import Model
+from services.matching.store import MatchingStore
+from services.matching.work import WorkRecord
+from shared.contracts.events import DemandPosted, OrganisationRegistered, TechnologySubmitted
+from shared.runtime.service import Service
+from shared.runtime.settings import load
+from shared.runtime.topics import load_topics
+
+
+def assemble(service: Service, settings: MatchingSettings) -> None:
+    """Registers everything that the service does, in two stages."""
+    store = MatchingStore(service.database)
+    secret = settings.secret.get_secret_value() if settings.secret else None
+    matcher = Matcher(Model.load(), store, settings.threshold, settings.most, secret)
+    encoder = Encoder(Embedder(settings.threads), load_topics().partitions(WorkRecord.topic))
+
+    async def take_over(partitions: Collection[Any]) -> None:
+        topic = f"{settings.prefix}{WorkRecord.topic}"
+        await matcher.take_over(partition.partition for partition in partitions if partition.topic == topic)
+
+    service.at_start(matcher.prepare)
+    encode = service.stage("encode")
+    encode.on(TechnologySubmitted, encoder.encode_technologies)
+    encode.on(DemandPosted, encoder.encode_demands)
+    service.on(OrganisationRegistered, Organisations(store).remember)
+    service.on(WorkRecord, matcher.match)
+    service.at_takeover(take_over)
+
+
+async def main() -> None:
+    """Runs until told to stop. Raises SettingsError where the environment is wrong."""
+    settings = load(MatchingSettings)
+    async with Service("matching", settings) as service:
+        assemble(service, settings)
+        await service.run()

@@ -1,0 +1,77 @@
+"""What the matching service does with each event: analyse records, then match them shard by shard."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from services.matching.embedding import ENCODER, Embedder, passages
+from services.matching.encoding import Record, body, work_record
+from services.matching.store import MatchingStore
+from services.matching.work import RECORD_VERSION, SHARD, Subject, WorkRecord
+from shared.contracts.events import DemandPosted, OrganisationRegistered, Side, TechnologySubmitted
+from shared.streaming import Event, Message, UnitOfWork
+
+
+class Encoder:
+    """The encode stage: no state, any number of instances; the costly part of matching."""
+
+    def __init__(self, embedder: Embedder, shards: int) -> None:
+        self._embedder = embedder
+        self._shards = shards
+
+    async def encode_technologies(
+        self, events: Sequence[Event[TechnologySubmitted]], work: UnitOfWork
+    ) -> list[Message]:
+        """Each technology goes, analysed, to every shard; so does its withdrawal."""
+        return await self._encode(Side.TECHNOLOGY, events, work)
+
+    async def encode_demands(self, events: Sequence[Event[DemandPosted]], work: UnitOfWork) -> list[Message]:
+        """Each demand goes, analysed, to its shard; so does its closing."""
+        return await self._encode(Side.DEMAND, events, work)
+
+    async def _encode(self, side: Side, events: Sequence[Event[Any]], work: UnitOfWork) -> list[Message]:
+        records = iter(
+            await asyncio.to_thread(self._work_records, [event.data for event in events if event.data is not None])
+        )
+        messages: list[Message] = []
+        for event in events:
+            record = None if event.data is None else next(records)
+            if record is None and not event.extensions.get(RECORD_VERSION, "").isdigit():
+                work.dead_letter(event, "NoVersion", f"a null record needs the attribute {RECORD_VERSION}")
+                continue
+            subject = Subject(side, event.key or "") if record is None else record.subject
+            version = event.extensions[RECORD_VERSION] if record is None else str(record.party.version)
+            messages += [
+                Message(
+                    topic=WorkRecord.topic,
+                    key=str(subject),
+                    type=WorkRecord.type,
+                    data=record,
+                    cause=event,
+                    subject=subject.id,
+                    extensions={**event.extensions, SHARD: str(shard), RECORD_VERSION: version},
+                    partition=shard,
+                )
+                for shard in subject.shards(self._shards)
+            ]
+        return messages
+
+    def _work_records(self, records: Sequence[Record]) -> list[WorkRecord]:
+        return [
+            work_record(record, self._embedder.embed(passages(record.title, record.keywords, body(record))), ENCODER)
+            for record in records
+        ]
+
+
+class Organisations:
+    """What kind of organisation an owner is: shown to the other party, who does not learn its name."""
+
+    def __init__(self, store: MatchingStore) -> None:
+        self._store = store
+
+    async def remember(self, events: Sequence[Event[OrganisationRegistered]], work: UnitOfWork) -> list[Message]:
+        """Keeps the kind for the proposals to come; those that stand are not sent again for it."""
+        await self._store.remember(work, {event.key or "": event.data for event in events})
+        return []

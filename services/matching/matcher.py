@@ -1,0 +1,176 @@
+"""The match stage: keeps each demand's best technologies proposed, whatever arrives, changes or goes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TypeVar
+
+import structlog
+
+from services.matching.embedding import ENCODER
+from services.matching.outcomes import Outcome, Proposed, Rule
+from services.matching.proposals import Proposer
+from services.matching.ranking import logit
+from services.matching.shard import Change, Shard
+from services.matching.shortlist import Entry
+from services.matching.statistics import Model
+from services.matching.store import MatchingStore
+from services.matching.work import RECORD_VERSION, SHARD, Subject, WorkRecord
+from shared.contracts.events import DemandSearched, MatchProposed, OrganisationKind, Side
+from shared.streaming import Event, Message, UnitOfWork
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+
+class Matcher:
+    """Owns the shards that it has events of."""
+
+    def __init__(self, model: Model, store: MatchingStore, threshold: float, most: int, secret: bytes | None) -> None:
+        """`threshold`: the least score, 0-1. `most`: proposals for one demand. `secret`: None keeps one in the store."""
+        self._proposer = Proposer(model, secret or b"", threshold)
+        self._store = store
+        self._rule = Rule(most, logit(threshold))
+        self._shards: dict[int, Shard] = {}
+        # One thread: what a call that was given up (timeout) still computes is over before the next one begins.
+        self._thread = ThreadPoolExecutor(1, "matching")
+
+    async def prepare(self) -> None:
+        """Makes the database ready and fetches the secret; before anything else."""
+        await self._store.prepare()
+        if not self._proposer.secret:
+            self._proposer = replace(self._proposer, secret=await self._store.secret())
+
+    async def match(self, events: Sequence[Event[WorkRecord]], work: UnitOfWork) -> list[Message]:
+        """New and changed records meet everything in their shard; proposals follow."""
+        by_shard: dict[int, list[Event[WorkRecord]]] = defaultdict(list)
+        for event in events:
+            if event.data is not None and event.data.encoder != ENCODER:
+                work.dead_letter(event, "OtherEncoder", f"encoded by {event.data.encoder}, not by {ENCODER}")
+            else:
+                by_shard[int(event.extensions[SHARD])].append(event)
+        return [message for shard, own in by_shard.items() for message in await self._match(shard, own, work)]
+
+    async def take_over(self, shards: Iterable[int]) -> None:
+        """Loads shards, so that their first event does not wait for it."""
+        for number in shards:
+            await self._load(number)
+
+    async def _match(self, number: int, events: Sequence[Event[WorkRecord]], work: UnitOfWork) -> list[Message]:
+        shard = await self._in_step(number, work)
+        changes = shard.newer(_change(event) for event in events)
+        if not changes:
+            return []
+        found = await self._run(lambda: self._newcomers(shard, changes))
+        technologies = [subject.id for subject in changes if subject.side is Side.TECHNOLOGY]
+        demands = {subject.id for subject in changes if subject.side is Side.DEMAND}
+        before = await self._store.proposed(work, number, demands | found.keys(), technologies)
+        outcomes = await self._run(lambda: self._rule.outcomes(shard, changes, found, before))
+        records = await self._records(number, changes, outcomes, work)
+        kinds = await self._store.kinds(work, {record.party.owner for record in records.values()})
+        cause = {_change(event).subject: event for event in events}
+        total = len(shard.technologies)
+        messages = await self._run(
+            lambda: [
+                message
+                for outcome in outcomes
+                for message in self._messages(outcome, records, kinds, total, cause[outcome.cause])
+            ]
+        )
+        self._keep(number, shard, changes, outcomes, work)
+        return messages
+
+    def _newcomers(self, shard: Shard, changes: Mapping[Subject, Change]) -> dict[str, list[Entry]]:
+        shard.apply(changes.values())
+        return self._rule.newcomers(shard, changes)
+
+    async def _in_step(self, number: int, work: UnitOfWork) -> Shard:
+        """The shard as the state has it; loaded anew where it has missed a change, whoever made it."""
+        shard = self._shards.get(number)
+        if shard is not None:
+            await self._run(shard.take_back)
+        if shard is None or shard.number != await self._store.changes_of(work, number):
+            shard = await self._load(number)
+        return shard
+
+    async def _load(self, number: int) -> Shard:
+        last, changes, proposed = await self._store.load(number)
+        shard = Shard(self._proposer.model)
+
+        def fill() -> None:
+            for change in changes:
+                shard.load(change)
+            shard.confirm(last, {each.demand: self._rule.floor(each.entries) for each in proposed})
+
+        await self._run(fill)
+        self._shards[number] = shard
+        log.info("shard_loaded", shard=number, technologies=len(shard.technologies), demands=len(shard.demands))
+        return shard
+
+    async def _records(
+        self, number: int, changes: Mapping[Subject, Change], outcomes: Sequence[Outcome], work: UnitOfWork
+    ) -> dict[Subject, WorkRecord]:
+        """The records that the messages are made of: from this poll, or else from the state."""
+        wanted = {subject for outcome in outcomes if not outcome.is_closed for subject in outcome.subjects}
+        records = await self._store.records(work, number, wanted - changes.keys())
+        new = {subject: change.work for subject, change in changes.items() if change.work and subject in wanted}
+        return records | new
+
+    def _messages(
+        self,
+        outcome: Outcome,
+        records: Mapping[Subject, WorkRecord],
+        kinds: Mapping[str, OrganisationKind],
+        technologies: int,
+        cause: Event[WorkRecord],
+    ) -> Iterable[Message]:
+        proposed, withdrawn = outcome.differences
+        for entry in withdrawn:
+            id = self._proposer.id_of(entry.technology, outcome.demand)
+            yield Message(MatchProposed.topic, id, MatchProposed.type, None, cause)
+        if outcome.is_closed:
+            yield Message(DemandSearched.topic, outcome.demand, DemandSearched.type, None, cause)
+            return
+        demand = records[Subject(Side.DEMAND, outcome.demand)]
+        for entry in proposed:
+            technology = records[Subject(Side.TECHNOLOGY, entry.technology)]
+            proposal = self._proposer.proposal(entry, technology, demand, kinds)
+            yield Message(MatchProposed.topic, proposal.key, MatchProposed.type, proposal, cause)
+        if outcome.is_news:
+            near = outcome.nearest
+            miss = (near, records[Subject(Side.TECHNOLOGY, near.technology)]) if near else None
+            searched = self._proposer.searched(demand, len(outcome.entries), technologies, miss, kinds)
+            yield Message(DemandSearched.topic, searched.key, DemandSearched.type, searched, cause)
+
+    def _keep(
+        self,
+        number: int,
+        shard: Shard,
+        changes: Mapping[Subject, Change],
+        outcomes: Sequence[Outcome],
+        work: UnitOfWork,
+    ) -> None:
+        kept = [
+            Proposed(each.demand, shard.versions[Subject(Side.DEMAND, each.demand)], each.entries)
+            for each in outcomes
+            if not each.is_closed
+        ]
+        closed = [outcome.demand for outcome in outcomes if outcome.is_closed]
+        following = shard.number + 1
+        self._store.keep(work, number, following, list(changes.values()), kept, closed, self._proposer.id_of)
+        floors = {each.demand: self._rule.floor(each.entries) for each in kept}
+        work.after_commit(lambda: shard.confirm(following, floors))
+
+    async def _run(self, function: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function)
+
+
+def _change(event: Event[WorkRecord]) -> Change:
+    subject = Subject.parse(event.key or "")
+    if event.data is None:
+        return Change(subject, int(event.extensions[RECORD_VERSION]), None)
+    return Change(subject, event.data.party.version, event.data)

@@ -1,0 +1,30 @@
+"""Settings of the matching service."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AliasChoices, Field, SecretBytes
+
+from shared.runtime.settings import ServiceSettings
+
+
+class MatchingSettings(ServiceSettings):
+    """Environment variables of the matching service, besides those of every service."""
+
+    threshold: Annotated[
+        float, Field(gt=0, lt=1, validation_alias=AliasChoices("TONGTU_MATCHING_THRESHOLD", "threshold"))
+    ] = 0.25
+    """The least score that is proposed; services/matching/README.md says what it lets through."""
+    most: Annotated[int, Field(ge=1, le=100, validation_alias=AliasChoices("TONGTU_MATCHING_MOST", "most"))] = 10
+    """Proposals for one demand at most."""
+    secret: Annotated[
+        SecretBytes | None, Field(min_length=16, validation_alias=AliasChoices("TONGTU_MATCHING_SECRET", "secret"))
+    ] = None
+    """Key of the match ids, at least 16 bytes, the same for ever; by default made once and kept in the database."""
+    threads: Annotated[int, Field(ge=1, le=64, validation_alias=AliasChoices("TONGTU_MATCHING_THREADS", "threads"))] = 1
+    """Threads that compute one embedding."""
+    max_records: Annotated[
+        int, Field(ge=1, le=2_000, validation_alias=AliasChoices("TONGTU_MATCHING_MAX_RECORDS", "max_records"))
+    ] = 250
+    """Records in one poll: an embedding takes 2 to 8 ms, and a stop waits for the poll in hand."""

@@ -1,0 +1,114 @@
+"""One shard in memory: every live technology, the demands that belong to it, and which versions of both are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from services.matching.index import ProfileIndex
+from services.matching.profile import Profile, demand_profile, technology_profile
+from services.matching.shortlist import Entry
+from services.matching.statistics import Model
+from services.matching.work import Subject, WorkRecord
+from shared.contracts.events import Side
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A new version of a record, or (without `work`) its withdrawal."""
+
+    subject: Subject
+    version: int
+    work: WorkRecord | None
+
+
+def profile_of(work: WorkRecord, model: Model) -> Profile:
+    """The record as the ranking sees it."""
+    make = demand_profile if work.technology is None else technology_profile
+    return make(work.party, work.counted_terms, work.numbers, model)
+
+
+class Shard:
+    """Derived from the state in MongoDB, and known to be in step with it by the number of its last change.
+
+    Changes are made at once and confirmed after the commit; what was not confirmed is taken back before the next.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.number = 0
+        """Changes of the state that this reflects."""
+        self.technologies = ProfileIndex(Side.TECHNOLOGY, model)
+        self.demands = ProfileIndex(Side.DEMAND, model)
+        self.versions: dict[Subject, int] = {}
+        """The latest version of every record, withdrawn ones too."""
+        self._model = model
+        self._before: list[tuple[Subject, int | None, Profile | None, float]] = []
+
+    def load(self, change: Change) -> None:
+        """Takes over a record of the state."""
+        self.versions[change.subject] = change.version
+        if change.work is not None:
+            self._index(change.subject.side).put(profile_of(change.work, self._model))
+
+    def newer(self, changes: Iterable[Change]) -> dict[Subject, Change]:
+        """The last of the changes to each record that says something new."""
+        latest: dict[Subject, Change] = {}
+        for change in changes:
+            known = latest[change.subject].version if change.subject in latest else self.versions.get(change.subject, 0)
+            if change.version > known:
+                latest[change.subject] = change
+        return latest
+
+    def apply(self, changes: Iterable[Change]) -> None:
+        """Makes changes that are newer than what is known; to be confirmed, or taken back."""
+        for change in changes:
+            index = self._index(change.subject.side)
+            profile = index.get(change.subject.id)
+            floor = index.floor(change.subject.id) if profile is not None else float("-inf")
+            self._before.append((change.subject, self.versions.get(change.subject), profile, floor))
+            self.versions[change.subject] = change.version
+            if change.work is None:
+                index.remove(change.subject.id)
+            else:
+                index.put(profile_of(change.work, self._model))
+
+    def confirm(self, number: int, floors: Mapping[str, float]) -> None:
+        """The changes stand in MongoDB; `floors` by demand id."""
+        self._before.clear()
+        self.number = number
+        for demand, floor in floors.items():
+            self.demands.set_floor(demand, floor)
+
+    def take_back(self) -> None:
+        """Restores what was before changes that have not been confirmed."""
+        while self._before:
+            subject, version, profile, floor = self._before.pop()
+            index = self._index(subject.side)
+            if version is None:
+                del self.versions[subject]
+            else:
+                self.versions[subject] = version
+            if profile is None:
+                index.remove(subject.id)
+            else:
+                index.put(profile)
+                index.set_floor(subject.id, floor)
+
+    def entries_for(
+        self, technologies: Sequence[Profile], threshold: float, without: Iterable[str]
+    ) -> dict[str, list[Entry]]:
+        """By demand id, the technologies that reach its floor and the threshold (log-odds). `without`: demand ids."""
+        found: dict[str, list[Entry]] = {}
+        for demand, technology, logit in self.demands.hits(technologies, threshold, frozenset(without)):
+            found.setdefault(demand.id, []).append(Entry(technology.id, technology.version, logit))
+        return found
+
+    def best_for(self, demands: Sequence[Profile], count: int) -> list[list[Entry]]:
+        """For each demand its `count` best technologies, whatever their score."""
+        return [
+            [Entry(technology.id, technology.version, logit) for technology, logit in best]
+            for best in self.technologies.best(demands, count)
+        ]
+
+    def _index(self, side: Side) -> ProfileIndex:
+        return self.technologies if side is Side.TECHNOLOGY else self.demands

@@ -1,0 +1,229 @@
+"""Matching's database: every record as analysed, what is proposed for each demand, and how far each shard has come."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+from motor.motor_asyncio import AsyncIOMotorDatabase
+from pymongo import DeleteOne, ReadPreference, ReplaceOne, ReturnDocument, UpdateOne, WriteConcern
+from pymongo.read_concern import ReadConcern
+
+from services.matching.outcomes import Proposed
+from services.matching.shard import Change
+from services.matching.shortlist import Entry
+from services.matching.work import Subject, WorkRecord
+from shared.contracts.events import OrganisationKind, OrganisationRegistered, Side
+from shared.streaming import UnitOfWork
+
+Document = dict[str, Any]
+
+TECHNOLOGIES = "technologies"
+"""_id: shard/technology id (every shard keeps its own copy, because no document is written from two partitions);
+shard, record, version; party, encoder, analysis (terms, surfaces, counts), vector: absent once withdrawn."""
+DEMANDS = "demands"
+"""The same for the demands of a shard."""
+PROPOSALS = "proposals"
+"""_id: demand id; shard, version (of the demand), proposed: its shortlist, best first."""
+SHARDS = "shards"
+"""_id: shard; number: how many polls have changed its state."""
+ORGANISATIONS = "organisations"
+"""_id: member id; version, kind."""
+SECRETS = "secrets"
+"""_id: what for; value: bytes."""
+
+
+class MatchingStore:
+    """Reads and writes of the match stage; the collections are described above."""
+
+    def __init__(self, database: AsyncIOMotorDatabase[Document]) -> None:
+        self._database = database
+
+    async def prepare(self) -> None:
+        """Creates collections and indexes: creating one inside a transaction makes others conflict."""
+        existing = await self._database.list_collection_names()
+        for name in (TECHNOLOGIES, DEMANDS, PROPOSALS, SHARDS, ORGANISATIONS, SECRETS):
+            if name not in existing:
+                await self._database.create_collection(name)
+        await self._database[TECHNOLOGIES].create_index("shard")
+        await self._database[DEMANDS].create_index("shard")
+        await self._database[PROPOSALS].create_index([("shard", 1), ("proposed.technology", 1)])
+
+    async def secret(self) -> bytes:
+        """The key of the match ids, made once and kept here: 32 random bytes."""
+        collection = self._database.get_collection(SECRETS, write_concern=WriteConcern("majority"))
+        found = await collection.find_one_and_update(
+            {"_id": "match_id"},
+            {"$setOnInsert": {"value": secrets.token_bytes(32)}},
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+        )
+        return bytes(found["value"])
+
+    async def changes_of(self, work: UnitOfWork, shard: int) -> int:
+        """The number of the last change of a shard's state, 0 for a new one."""
+        found = await work.collection(SHARDS).find_one({"_id": shard})
+        return found["number"] if found else 0
+
+    async def load(self, shard: int) -> tuple[int, list[Change], list[Proposed]]:
+        """A shard's whole state with the number of its last change."""
+        while True:
+            number = await self._number(shard)
+            changes = [
+                _change(side, found)
+                for side, name in ((Side.TECHNOLOGY, TECHNOLOGIES), (Side.DEMAND, DEMANDS))
+                async for found in self._committed(name).find({"shard": shard})
+            ]
+            proposed = [_proposed(found) async for found in self._committed(PROPOSALS).find({"shard": shard})]
+            if number == await self._number(shard):
+                return number, changes, proposed
+
+    async def _number(self, shard: int) -> int:
+        found = await self._committed(SHARDS).find_one({"_id": shard})
+        return found["number"] if found else 0
+
+    def _committed(self, name: str) -> Any:
+        return self._database.get_collection(
+            name, read_concern=ReadConcern("majority"), read_preference=ReadPreference.PRIMARY
+        )
+
+    async def proposed(
+        self, work: UnitOfWork, shard: int, demands: Collection[str], technologies: Collection[str]
+    ) -> dict[str, Proposed]:
+        """What is proposed for these demands, and wherever one of these technologies is."""
+        either: list[Document] = []
+        if demands:
+            either.append({"_id": {"$in": list(demands)}})
+        if technologies:
+            either.append({"shard": shard, "proposed.technology": {"$in": list(technologies)}})
+        if not either:
+            return {}
+        found = await work.collection(PROPOSALS).find({"$or": either})
+        return {each["_id"]: _proposed(each) for each in found}
+
+    async def records(self, work: UnitOfWork, shard: int, subjects: Iterable[Subject]) -> dict[Subject, WorkRecord]:
+        """The present version of each of these records that is live."""
+        by_side: dict[Side, list[str]] = {}
+        for subject in subjects:
+            by_side.setdefault(subject.side, []).append(_id(shard, subject.id))
+        records: dict[Subject, WorkRecord] = {}
+        for side, ids in by_side.items():
+            for found in await work.collection(_collection(side)).find({"_id": {"$in": ids}}):
+                change = _change(side, found)
+                if change.work is not None:
+                    records[change.subject] = change.work
+        return records
+
+    async def kinds(self, work: UnitOfWork, members: Iterable[str]) -> dict[str, OrganisationKind]:
+        """What kind of organisation each of these members is, as far as it has been registered."""
+        found = await work.collection(ORGANISATIONS).find({"_id": {"$in": list(members)}})
+        return {each["_id"]: OrganisationKind(each["kind"]) for each in found}
+
+    def keep(
+        self,
+        work: UnitOfWork,
+        shard: int,
+        number: int,
+        changes: Iterable[Change],
+        proposed: Sequence[Proposed],
+        closed: Collection[str],
+        id_of: Callable[[str, str], str],
+    ) -> None:
+        """Writes the records, the shortlists that changed, and `number` as the shard's last change.
+
+        `closed`: demands that are gone. `id_of`: the match id of a technology and a demand.
+        """
+        for side in Side:
+            work.collection(_collection(side)).write(
+                [
+                    ReplaceOne({"_id": _id(shard, change.subject.id)}, _document(shard, change), upsert=True)
+                    for change in changes
+                    if change.subject.side is side
+                ]
+            )
+        work.collection(PROPOSALS).write(
+            [ReplaceOne({"_id": each.demand}, _shortlist(shard, each, id_of), upsert=True) for each in proposed]
+            + [DeleteOne({"_id": demand}) for demand in closed]
+        )
+        work.collection(SHARDS).write([UpdateOne({"_id": shard}, {"$set": {"number": number}}, upsert=True)])
+
+    async def remember(self, work: UnitOfWork, organisations: Mapping[str, OrganisationRegistered | None]) -> None:
+        """Keeps the kind of each organisation; None where it left."""
+        known = await work.collection(ORGANISATIONS).find({"_id": {"$in": list(organisations)}}, {"version": 1})
+        versions = {each["_id"]: each["version"] for each in known}
+        work.collection(ORGANISATIONS).write(
+            [
+                DeleteOne({"_id": member})
+                if each is None
+                else ReplaceOne(
+                    {"_id": member}, {"_id": member, "version": each.version, "kind": each.kind.value}, upsert=True
+                )
+                for member, each in organisations.items()
+                if each is None or each.version > versions.get(member, 0)
+            ]
+        )
+
+
+def _collection(side: Side) -> str:
+    return TECHNOLOGIES if side is Side.TECHNOLOGY else DEMANDS
+
+
+def _id(shard: int, record: str) -> str:
+    return f"{shard}/{record}"
+
+
+def _document(shard: int, change: Change) -> Document:
+    subject, work = change.subject, change.work
+    document = {"_id": _id(shard, subject.id), "shard": shard, "record": subject.id, "version": change.version}
+    if work is None:
+        return document
+    return document | {
+        "party": work.party.model_dump(mode="json", exclude_none=True),
+        "encoder": work.encoder,
+        # Hundreds of short strings: decoding them as BSON is what loading a shard would spend its time on.
+        "analysis": orjson.dumps([work.terms, work.surfaces, work.title_counts, work.body_counts]),
+        "vector": work.vector,
+    }
+
+
+def _change(side: Side, found: Document) -> Change:
+    subject = Subject(side, found["record"])
+    if "party" not in found:
+        return Change(subject, found["version"], None)
+    terms, surfaces, title_counts, body_counts = orjson.loads(found["analysis"])
+    work = WorkRecord.model_validate(
+        {
+            side.value: found["party"],
+            "encoder": found["encoder"],
+            "terms": terms,
+            "surfaces": surfaces,
+            "title_counts": title_counts,
+            "body_counts": body_counts,
+            "vector": bytes(found["vector"]),
+        }
+    )
+    return Change(subject, found["version"], work)
+
+
+def _shortlist(shard: int, proposed: Proposed, id_of: Callable[[str, str], str]) -> Document:
+    return {
+        "_id": proposed.demand,
+        "shard": shard,
+        "version": proposed.version,
+        "proposed": [
+            {
+                "technology": entry.technology,
+                "version": entry.version,
+                "logit": entry.logit,
+                "match_id": id_of(entry.technology, proposed.demand),
+            }
+            for entry in proposed.entries
+        ],
+    }
+
+
+def _proposed(found: Document) -> Proposed:
+    entries = (Entry(each["technology"], each["version"], each["logit"]) for each in found["proposed"])
+    return Proposed(found["_id"], found["version"], tuple(entries))

@@ -1,0 +1,42 @@
+"""A short run of bench.chaos: instances of two counting services killed and stopped, and every count still exact."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+
+from bench import chaos
+from tests.infrastructure import TestInfrastructure
+from tongtu.embedded import Infrastructure
+from tongtu.embedded.lock import Addresses
+
+EVENTS = 20_000
+SECONDS = 15.0
+KILLS = 6
+STOPPED_SECONDS = chaos.SESSION_SECONDS + 3
+
+
+async def disturb(
+    instances: chaos.Instances, infrastructure: Infrastructure, seconds: float, chance: random.Random
+) -> None:
+    """One instance is stopped beyond the session timeout, while others are killed at random moments."""
+    stopped = asyncio.create_task(instances.stop_one())
+    for _ in range(KILLS):
+        await asyncio.sleep(chance.uniform(0.5, 1.5) * seconds / KILLS)
+        instances.kill_one()
+    await stopped
+
+
+@pytest.mark.timeout(240)
+async def test_every_count_is_exact_though_instances_are_killed_and_stopped(
+    infra: TestInfrastructure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chaos, "disturb", disturb)  # the benchmark's own is longer, and kills the servers too
+    monkeypatch.setattr(chaos, "STOPS_SECONDS", (STOPPED_SECONDS,))
+    servers = Infrastructure(Addresses(infra.kafka, infra.mongodb), None, None)
+    figures = await chaos.run(servers, EVENTS, SECONDS, seed=1)
+    assert (figures["sigkills"], figures["sigstops"]) == (KILLS, 1)
+    assert chaos.is_exact(figures), figures
+    assert figures["unclean_exits"] == 0, figures

@@ -1,0 +1,177 @@
+"""The whole platform under kills: whatever is killed when, the same proposals stand in the end and nobody hears twice."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import random
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer, ConsumerRecord
+
+import catalogue
+from bench.settling import settle
+from tests.infrastructure import TestInfrastructure
+from tests.platform import Platform, eventually
+from tests.service_processes import ServiceProcesses, running_services
+from tongtu.supervision.service_process import SERVICES
+from tongtu.target import Target
+
+KILLS = 3
+"""Of each service."""
+PAUSE_SECONDS = 2.0
+"""At most so long a service that is ready lives until it is killed."""
+DEADLINE_SECONDS = 120.0
+SESSION_SECONDS = "3"
+MEMBERS = [organisation.id for organisation in catalogue.organisations()]
+Reply = tuple[str, str | None, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One message of a member."""
+
+    member: str
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """What stands at the end: the latest record of each key, and every inbox in order."""
+
+    proposed: dict[str, Any]
+    assessed: dict[str, Any]
+    inboxes: dict[str, list[ConsumerRecord[Any, Any]]]
+
+
+def everything() -> list[Said]:
+    """The whole catalogue, technologies, demands and malformed messages mixed."""
+    records: list[list[Said]] = []
+    for file, type in (
+        (catalogue.TECHNOLOGIES, "tongtu.technology.submitted.v1"),
+        (catalogue.DEMANDS, "tongtu.demand.posted.v1"),
+    ):
+        said: list[Said] = []
+        for line in catalogue.lines(file):
+            id: str = json.loads(line)["id"]
+            member = id.partition("/")[0]
+            headers = catalogue.SampleMessage().all_headers(member, type, f"good: {id}")
+            said.append(Said(member, id.encode(), line, headers))
+        records.append(said)
+    wrong: list[Said] = []
+    for bad in catalogue.malformed():
+        if bad.after is not None:
+            wrong.append(Said(bad.member, b"free", bad.after.value(), bad.headers_of_first()))
+        wrong.append(Said(bad.member, b"free", bad.value(), bad.headers_to_write()))
+    mixed = itertools.chain.from_iterable(itertools.zip_longest(*records, wrong))
+    return [said for said in mixed if said is not None]
+
+
+async def submit(platform: Platform, messages: Sequence[Said], may_go_on: Callable[[int], Awaitable[None]]) -> None:
+    """Writes the messages to their outboxes, each as soon as `may_go_on(its number)` returns."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=platform.kafka, acks="all", enable_idempotence=True, max_request_size=4_194_304
+    )
+    await producer.start()
+    try:
+        for number, said in enumerate(messages):
+            await may_go_on(number)
+            topic = f"{platform.prefix}member.{said.member}.outbox"
+            headers: Any = said.headers
+            await producer.send_and_wait(topic, said.value, key=said.key, headers=headers)
+    finally:
+        await producer.stop()
+
+
+async def at_once(_: int) -> None:
+    """Holds nothing back."""
+
+
+class Killing:
+    """Kills each service some times: at a random moment after it was ready, and starts it again at once."""
+
+    def __init__(self, services: ServiceProcesses, seed: int) -> None:
+        self._services = services
+        self._chance = random.Random(seed)
+        self.kills: Counter[str] = Counter()
+
+    async def run(self) -> None:
+        """Returns when the last of all kills is done and everything is ready again."""
+        await asyncio.gather(*(self._kill(name, random.Random(self._chance.random())) for name in SERVICES))
+
+    async def _kill(self, name: str, chance: random.Random) -> None:
+        while self.kills[name] < KILLS:
+            await self._ready(name)
+            await asyncio.sleep(chance.uniform(0, PAUSE_SECONDS))
+            await asyncio.to_thread(self._services.kill, name)
+            await asyncio.to_thread(self._services.start_again, name)
+            self.kills[name] += 1
+        await self._ready(name)
+
+    async def _ready(self, name: str) -> None:
+        async def ready() -> bool:
+            return await asyncio.to_thread(self._services.is_ready, name)
+
+        await eventually(ready, DEADLINE_SECONDS, f"{name} ready again")
+
+    async def spread(self, number: int, of: int) -> None:
+        """Returns once so large a part of the kills is done: the messages come from the first kill to the last."""
+
+        async def far_enough() -> bool:
+            return self.kills.total() * of >= number * KILLS * len(SERVICES)
+
+        await eventually(far_enough, DEADLINE_SECONDS, f"kills for message {number}")
+
+
+async def end_of(platform: Platform, messages: Sequence[Said]) -> End:
+    """What stands when every message is answered and nothing is under way."""
+    await settle(Target(platform.kafka, platform.mongodb, platform.prefix), DEADLINE_SECONDS)
+    wanted = Counter(said.member for said in messages)
+    inboxes = {member: await platform.read(f"member.{member}.inbox") for member in MEMBERS}
+    for member, records in inboxes.items():
+        assert len(replies(records)) == wanted[member], f"replies to {member}"
+    for service in SERVICES:
+        assert platform.database(service)["outbox"].count_documents({}) == 0, f"outbox of {service}"
+    proposed, assessed = [latest(await platform.read(topic)) for topic in ("match.proposed", "risk.assessed")]
+    return End(proposed, assessed, inboxes)
+
+
+def latest(records: Sequence[ConsumerRecord[Any, Any]]) -> dict[str, Any]:
+    """The last value of each key whose last record is not null."""
+    values = {record.key.decode(): record.value for record in records}
+    return {key: json.loads(value) for key, value in values.items() if value is not None}
+
+
+def attribute(record: ConsumerRecord[Any, Any], name: str) -> str:
+    """An attribute of the CloudEvent."""
+    return next(value.decode() for header, value in record.headers if header == f"ce_{name}")
+
+
+def replies(records: Sequence[ConsumerRecord[Any, Any]]) -> list[str]:
+    """Receipts and rejections."""
+    return [each.value.decode() for each in records if attribute(each, "source") == "/services/intake"]
+
+
+def last_words(records: Sequence[ConsumerRecord[Any, Any]]) -> dict[tuple[str, str], Any]:
+    """What notify told last about each subject."""
+    return {
+        (attribute(each, "subject"), attribute(each, "type").split(".")[1]): json.loads(each.value)
+        for each in records
+        if attribute(each, "source") == "/services/notify"
+    }
+
+
+def repeated(records: Sequence[ConsumerRecord[Any, Any]]) -> list[Any]:
+    """What was told more than once: the same id, or the same words about the same subject."""
+    ids = Counter(attribute(each, "id") for each in records)
+    words = Counter((attribute(each, "subject"), attribute(each, "type"), each.value) for each in records)
+    return [what for counted in (ids, words) for what, count in counted.items() if count > 1]
