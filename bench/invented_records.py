@@ -16,18 +16,19 @@ Kind = Literal["technology", "demand"]
 Language = Literal["en", "zh"]
 
 _BEGINNINGS = (
-    "ferro hydro poly thermo aero silo fluoro electro nano micro bio photo cryo magneto tribo chromo lith cobalt nitro "
-    "oxy phospho sulfo borono carbo chloro stanno titano vanado zirco hafno tanta niobo molybdo wolframo rhenio yttro "
-    "cero galo indo bismo"
-).split()
+    "ferro hydro poly thermo aero silo fluoro electro nano micro bio photo cryo magneto tribo chromo lith cobalt "
+    "nitro oxy phospho sulfo borono carbo chloro stanno titano vanado zirco hafno tanta niobo molybdo wolframo "
+    "rhenio yttro cero galo indo bismo"
+)
 _MIDDLES = (
-    "ban cor dex fal gan hem jol kar lam mer nol pag quen ras sil tor ul vax wen xan yel zor bri cla dre flo gri kle "
-    "plo sta"
-).split()
+    "ban cor dex fal gan hem jol kar lam mer nol pag quen ras sil tor ul vax wen xan yel zor bri cla dre flo gri "
+    "kle plo sta"
+)
 _ENDINGS = (
-    "ide ate ite ene ane ol ine ase oid ium ogel ofoil omer onics ometer oscope oplast olith ograph olysis otron ophore "
-    "osphere ofilm"
-).split()
+    "ide ate ite ene ane ol ine ase oid ium ogel ofoil omer onics ometer oscope oplast olith ograph olysis otron "
+    "ophore osphere ofilm"
+)
+_PARTS = tuple(tuple(words.split()) for words in (_BEGINNINGS, _MIDDLES, _MIDDLES, _ENDINGS))
 _CHARACTERS = (
     "铪锆钽铌钼钨铼钇镧铈钕钐铕钆铽镝钬铒镱镥钪钒铬锰钴镍镓锗铟锑碲铋铯铷锶钡锂铍镁钌硼碳氮氧氟硅磷硫氯膜胶纤晶瓷釉炉阀泵轴"
     "轮舱罩梁桩缆翼桨舵锚钻锤锯铣镗磨焊铆锻铸轧淬渗镀蚀刻印织纺浆粉粒砂泥岩煤焦气油脂蜡醇酸碱酯醚酮烯炔苯桥隧坝港塔窑井巷"
@@ -40,7 +41,12 @@ _FRAMES: dict[Language, tuple[str, ...]] = {
         "Such a {a}, such a {b}: {n} by {m} for the {c}. ",
         "It was the {a}, not the {b}, that was at {n} in the {c}. ",
     ),
-    "zh": ("{a}：{b}（{n}%），{c}。", "{a}，{b}，{c}：{n}～{m}。", "{n} {a}、{m} {b}，{c}。", "“{a}”，“{b}”，{n} {c}。"),
+    "zh": (
+        "{a}：{b}（{n}%），{c}。",
+        "{a}，{b}，{c}：{n}～{m}。",
+        "{n} {a}、{m} {b}，{c}。",
+        "“{a}”，“{b}”，{n} {c}。",
+    ),
 }
 _TITLES: dict[Language, str] = {"en": "{0} and {1} for the {2}", "zh": "{0}、{1}、{2}"}
 _TERMS = 6
@@ -110,5 +116,5 @@ def _sentences(kind: Kind, subject: Subject, chance: random.Random) -> Iterator[
 
 def _term(language: Language, chance: random.Random) -> str:
     if language == "en":
-        return "".join(map(chance.choice, (_BEGINNINGS, _MIDDLES, _MIDDLES, _ENDINGS)))
+        return "".join(map(chance.choice, _PARTS))
     return "".join(chance.sample(_CHARACTERS, 3))

@@ -98,10 +98,10 @@ HOSTILE: dict[str, Hostile] = {
     "value empty": Hostile(_event(value=b""), error="Invalid"),
     "key and value null": Hostile(_event(key=None, value=None)),
     "value over 1 MiB": Hostile(
-        _event(value=b'{"number":1,"padding":"' + b"x" * 1024 * 1024 + b'"}'), True, "TooLarge", kept=False
+        _event(value=b'{"number":1,"padding":"' + b"x" * 1_200_000 + b'"}'), True, "TooLarge", kept=False
     ),
     "value over 1 MiB, compressed": Hostile(
-        _event(value=b'{"number":1,"padding":"' + b"x" * 1024 * 1024 + b'"}'),
+        _event(value=b'{"number":1,"padding":"' + b"x" * 1_200_000 + b'"}'),
         True,
         "TooLarge",
         raw_batches.ZSTD,

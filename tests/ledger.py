@@ -13,7 +13,7 @@ from pymongo import UpdateOne
 from shared.runtime.service import Service
 from shared.streaming import Event, Message, UnitOfWork
 from shared.streaming.options import Options
-from tests.platform import Headers, Platform, eventually, event_headers
+from tests.platform import Headers, Platform, event_headers, eventually
 
 SERVICE = "ledger"
 GROUP = "tongtu.ledger"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import sys
 import time
 from collections.abc import Generator, Iterable, Sequence
@@ -47,17 +45,20 @@ class ServiceProcesses:
         self.wait_until_ready()
 
     def wait_until_ready(self) -> None:
-        """Returns once /ready of each answers 200; fails the test with the logs where one ends before that."""
+        """Returns once /ready of each answers 200."""
         deadline = time.monotonic() + READY_SECONDS
-        waiting = list(self._processes.values())
-        while waiting:
-            for process in list(waiting):
-                state = process.readiness()
-                if state == "ready":
-                    waiting.remove(process)
-                elif state == "down" or time.monotonic() > deadline:
-                    pytest.fail(f"{process.name} is {state}:\n{self.tail(process.name)}")
-            time.sleep(0.05)
+        for name in self._processes:
+            while not self.is_ready(name):
+                if time.monotonic() > deadline:
+                    pytest.fail(f"{name} is not ready after {READY_SECONDS:.0f} s:\n{self.tail(name)}")
+                time.sleep(0.05)
+
+    def is_ready(self, name: str) -> bool:
+        """Whether one of them lets records through; fails the test with its log where it has ended."""
+        state = self._processes[name].readiness()
+        if state == "down":
+            pytest.fail(f"{name} has ended:\n{self.tail(name)}")
+        return state == "ready"
 
     def kill(self, name: str) -> None:
         """SIGKILL for one of them."""
@@ -66,14 +67,6 @@ class ServiceProcesses:
     def start_again(self, name: str) -> None:
         """Starts one that was killed; returns at once."""
         self._processes[name].start()
-
-    def suspend(self, name: str) -> None:
-        """SIGSTOP for one of them."""
-        os.kill(self._running(name), signal.SIGSTOP)
-
-    def resume(self, name: str) -> None:
-        """SIGCONT for one of them."""
-        os.kill(self._running(name), signal.SIGCONT)
 
     def stop(self) -> None:
         """SIGTERM for all at once, SIGKILL for what does not end."""
@@ -89,11 +82,6 @@ class ServiceProcesses:
     def tails(self) -> str:
         """The last lines of every log."""
         return "\n".join(f"--- {name}\n{self.tail(name)}" for name in self._processes)
-
-    def _running(self, name: str) -> int:
-        pid = self._processes[name].pid
-        assert pid is not None, f"{name} does not run"
-        return pid
 
 
 @contextmanager

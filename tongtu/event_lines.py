@@ -11,7 +11,7 @@ from shared.streaming.event import Event
 from tongtu.output import moment
 
 _DATA_SHOWN = 240
-"""Characters of the data in a line for people."""
+"""Characters of each part of a line for people."""
 
 
 def as_json(event: Event[bytes]) -> dict[str, Any]:
@@ -24,18 +24,20 @@ def as_json(event: Event[bytes]) -> dict[str, Any]:
         "offset": record.offset,
         "timestamp": record.timestamp,
         "key": event.key if event.key is not None else _text(record.key),
-        "id": event.id,
-        "source": event.source,
-        "type": event.type,
-        "subject": event.subject,
-        "time": event.time,
-        "extensions": dict(event.extensions),
+        "id": _clean(event.id),
+        "source": _clean(event.source),
+        "type": _clean(event.type),
+        "subject": _clean(event.subject),
+        "time": _clean(event.time),
+        "extensions": {_clean(name): _clean(value) for name, value in event.extensions.items()},
         **_data(event.data),
     }
     if record.unreadable:
         shown["unreadable"] = record.unreadable
     elif event.problems:
-        shown["problems"] = [{"pointer": each.pointer, "message": each.message} for each in event.problems]
+        shown["problems"] = [
+            {"pointer": _clean(each.pointer), "message": _clean(each.message)} for each in event.problems
+        ]
     return shown
 
 
@@ -47,11 +49,20 @@ def as_line(event: Event[bytes]) -> str:
     if record.unreadable:
         return f"{moment(record.timestamp)}  {place}  cannot be read: {record.unreadable}"
     data = "null" if event.data is None else event.data[: 4 * _DATA_SHOWN].decode("utf-8", "replace")
-    data = "".join(c if c.isprintable() else " " for c in data)
-    if len(data) > _DATA_SHOWN:
-        data = data[:_DATA_SHOWN] + "…"
     wrong = f"  not a CloudEvent: {event.problems[0].pointer} {event.problems[0].message}" if event.problems else ""
-    return f"{moment(record.timestamp)}  {place}  {event.type or '-'}  {event.key or '-'}  {data}{wrong}"
+    parts = (moment(record.timestamp), place, _short(event.type) or "-", _short(event.key) or "-", _short(data))
+    return "  ".join(parts) + _short(wrong)
+
+
+def _short(text: str | None) -> str:
+    """Of one line, and of a length for one."""
+    shown = "".join(character if character.isprintable() else " " for character in (text or "")[: _DATA_SHOWN + 1])
+    return shown if len(shown) <= _DATA_SHOWN else shown[:_DATA_SHOWN] + "…"
+
+
+def _clean(text: str | None) -> str | None:
+    """Without the half surrogates that stand for bytes which are not UTF-8."""
+    return None if text is None else text.encode("utf-8", "backslashreplace").decode()
 
 
 def _data(data: bytes | None) -> dict[str, Any]:

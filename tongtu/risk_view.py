@@ -23,7 +23,7 @@ def show_risk(assessed: RiskAssessed) -> None:
     show_assessment(assessed.assessment)
 
 
-def show_assessment(risk: Assessment | NotAssessed) -> None:
+def show_assessment(risk: Assessment | NotAssessed, with_assumptions: bool = True) -> None:
     """Prints the risk without the match that it belongs to."""
     if isinstance(risk, NotAssessed):
         say(risk_line(risk), "yellow")
@@ -34,7 +34,10 @@ def show_assessment(risk: Assessment | NotAssessed) -> None:
     _show_distribution(risk)
     _show_timeline(risk)
     _show_drivers(risk)
-    _show_assumptions(risk)
+    if with_assumptions:
+        _show_assumptions(risk)
+    else:
+        say(f"{len(risk.assumptions)} numbers were assumed, because the records do not say them; each is named with it")
 
 
 def _show_figures(risk: Assessment) -> None:

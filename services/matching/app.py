@@ -18,12 +18,12 @@ from shared.runtime.settings import load
 from shared.runtime.topics import load_topics
 
 
-def assemble(service: Service, settings: MatchingSettings) -> None:
-    """Registers everything that the service does, in two stages."""
+def assemble(service: Service, settings: MatchingSettings, shards: int | None = None) -> None:
+    """Registers everything that the service does, in two stages. `shards`: the default is what topics.yaml says."""
     store = MatchingStore(service.database)
     secret = settings.secret.get_secret_value() if settings.secret else None
     matcher = Matcher(Model.load(), store, settings.threshold, settings.most, secret)
-    encoder = Encoder(Embedder(settings.threads), load_topics().partitions(WorkRecord.topic))
+    encoder = Encoder(Embedder(settings.threads), shards or load_topics().partitions(WorkRecord.topic))
 
     async def take_over(partitions: Collection[Any]) -> None:
         topic = f"{settings.prefix}{WorkRecord.topic}"

@@ -31,7 +31,7 @@ class Matcher:
     """Owns the shards that it has events of."""
 
     def __init__(self, model: Model, store: MatchingStore, threshold: float, most: int, secret: bytes | None) -> None:
-        """`threshold`: the least score, 0-1. `most`: proposals for one demand. `secret`: None keeps one in the store."""
+        """`threshold`: the least score, 0-1. `most`: proposals for one demand. `secret`: None means the stored one."""
         self._proposer = Proposer(model, secret or b"", threshold)
         self._store = store
         self._rule = Rule(most, logit(threshold))

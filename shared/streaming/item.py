@@ -9,11 +9,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aiokafka import TopicPartition
+from bson import json_util
 
 from shared.contracts.dead_letter import DeadLetter, OriginalRecord
+from shared.streaming.cloudevents import HEADERS_LIMIT
 from shared.streaming.event import Event, Timer
 from shared.streaming.record import RECORD_LIMIT, Record
 from shared.streaming.subscription import Subscription
+
+KEPT_LIMIT = RECORD_LIMIT + HEADERS_LIMIT
+"""Bytes of a record that a dead letter keeps whole; base64 makes four of three."""
+_TIMER = "timer."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +56,11 @@ class Item:
         """Whether a handler is to see it."""
         return self.verdict is None and (self.event is not None or self.timer is not None)
 
+    @property
+    def due_timer(self) -> Timer | None:
+        """The timer that is due, as its document says; not one that comes back from a dead letter."""
+        return self.timer if self.record is None else None
+
     def condemned(self, verdict: Verdict) -> Item:
         """The same item as a dead letter."""
         return replace(self, verdict=verdict)
@@ -67,9 +78,7 @@ class Item:
         """The letter that keeps it, with the original bytes; content past the record limit only by its size."""
         message = verdict.message.encode("utf-8", "replace").decode()[:4000]
         if self.timer is not None:
-            original = OriginalRecord.wrap(
-                f"timer.{self.timer.name}", 0, 0, None, self.timer.id.encode(), str(self.timer.data).encode(), []
-            )
+            original = wrap_timer(self.timer)
         else:
             assert self.record is not None
             original, note = wrap(self.record)
@@ -87,7 +96,7 @@ class Item:
 def wrap(record: Record) -> tuple[OriginalRecord, str]:
     """The record for a dead letter, and a note where it is too large to be kept whole."""
     headers = [(name.encode("utf-8", "surrogateescape"), value) for name, value in record.headers]
-    if record.size <= RECORD_LIMIT:
+    if record.size <= KEPT_LIMIT:
         key, value, note = record.key, record.value, ""
     else:
         digest = hashlib.sha256(record.value or b"").hexdigest()
@@ -95,10 +104,26 @@ def wrap(record: Record) -> tuple[OriginalRecord, str]:
         key, value, headers = record.key, None, []
         if len(record.key or b"") > RECORD_LIMIT // 2:
             key = None
-    return (
-        OriginalRecord.wrap(record.topic, record.partition, record.offset, record.timestamp, key, value, headers),
-        note,
-    )
+    offset = record.offset if record.original_offset is None else record.original_offset
+    return OriginalRecord.wrap(record.topic, record.partition, offset, record.timestamp, key, value, headers), note
+
+
+def wrap_timer(timer: Timer) -> OriginalRecord:
+    """A timer for a dead letter, under an offset that no other one has; `unwrap_timer` gives it back."""
+    due = timer.due.isoformat()
+    number = int.from_bytes(hashlib.sha256(f"{timer.id}|{due}".encode()).digest()[:6])
+    value = json_util.dumps({"due": timer.due, "data": timer.data, "trace": timer.trace}).encode()
+    return OriginalRecord.wrap(f"{_TIMER}{timer.name}", 0, number, None, timer.id.encode(), value, [])
+
+
+def unwrap_timer(letter: DeadLetter, origin: TopicPartition) -> Timer | None:
+    """The timer of a dead letter that came back, to be fired on `origin`; None where it holds a record."""
+    original = letter.original
+    if not original.topic.startswith(_TIMER) or original.key_bytes is None:
+        return None
+    kept = json_util.loads(original.value_bytes or b"", json_util.JSONOptions(tz_aware=True))
+    id, name = original.key_bytes.decode(), original.topic.removeprefix(_TIMER)
+    return Timer(name, id, kept["due"], kept["data"], origin, kept["trace"])
 
 
 def unwrap(letter: DeadLetter, carrier: Record) -> Record:
@@ -114,4 +139,5 @@ def unwrap(letter: DeadLetter, carrier: Record) -> Record:
         value=original.value_bytes,
         headers=[(name.decode("utf-8", "surrogateescape"), value) for name, value in original.header_bytes],
         replay_of=letter.key,
+        original_offset=original.offset,
     )

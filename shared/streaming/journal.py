@@ -191,7 +191,9 @@ class Journal:
         change = {"$set": {"in_hand": {"offset": offset, "tries": tries}}}
         await self._write_all([UpdateOne({"_id": position.id, "epoch": position.epoch}, change)])
 
-    async def advance(self, session: AsyncIOMotorClientSession, moves: Sequence[tuple[Position, Position]]) -> None:
+    async def advance(
+        self, session: AsyncIOMotorClientSession | None, moves: Sequence[tuple[Position, Position]]
+    ) -> None:
         """Compare-and-set of every position of a poll, as the last write of its transaction. Raises Fenced."""
         writes: list[UpdateOne] = []
         for old, new in moves:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, cast
 
 import structlog
@@ -43,6 +43,8 @@ class PollingConsumer(AIOKafkaConsumer):
     """The number of the assignment in force, None while it is not taken over yet."""
     polled_under: int | None = None
     """The assignment that the last poll's records were drained under."""
+    passed_over: Callable[[dict[TopicPartition, int]], Awaitable[None]]
+    """Told that nothing stands before these offsets which was not handed over."""
     out_of_range: Callable[[], None]
     """Has every position compared with the log's start and end again."""
 
@@ -69,8 +71,24 @@ class PollingConsumer(AIOKafkaConsumer):
             except Exception as error:
                 log.warning("poll_failed", error=repr(error)[:300])
                 found = await self._poll_one_by_one(max_records)
+            else:
+                if not found:
+                    await self._note_what_was_passed_over()
             if found:
                 return found
+
+    async def _note_what_was_passed_over(self) -> None:
+        """Where nothing came, aiokafka may still have gone on: past markers of transactions, and what was aborted."""
+        subscription: Any = self._subscription.subscription  # None before the first, whatever aiokafka declares
+        assignment: Any = subscription and subscription.assignment
+        if not assignment or self.taken_assignment() is None:
+            return
+        places: dict[TopicPartition, int] = {}
+        for partition in assignment.tps:
+            state = assignment.state_value(partition)
+            if state.has_valid_position and not state.paused:
+                places[partition] = state.position
+        await self.passed_over(places)
 
     async def _drain(
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
@@ -86,6 +104,11 @@ class PollingConsumer(AIOKafkaConsumer):
             except (NoOffsetForPartitionError, OffsetOutOfRangeError):
                 if found:
                     break  # raised only where nothing was drained, and again by the next poll
+                raise
+            except Exception:
+                if self.taken_assignment() == self.polled_under:
+                    for partition, records in found.items():
+                        self.seek(partition, records[0].offset)
                 raise
             number = self.taken_assignment()
             if found and number != self.polled_under:

@@ -20,14 +20,13 @@ from typing import Any
 import structlog
 from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from motor.motor_asyncio import AsyncIOMotorDatabase
-from pydantic import ValidationError
 
 from shared.contracts.dead_letter import DeadLetter
 from shared.streaming import metrics
 from shared.streaming.encoding import Encoder
 from shared.streaming.errors import Fenced, HandlerFailed, TooManyFailures
 from shared.streaming.failure_rate import FailureRate
-from shared.streaming.item import Item, Verdict, unwrap
+from shared.streaming.item import Item, Verdict, unwrap, unwrap_timer
 from shared.streaming.journal import Journal, Position
 from shared.streaming.options import Options
 from shared.streaming.outbox import OutboxDocument
@@ -120,6 +119,7 @@ class Processor(ConsumerRebalanceListener):
         self.consumer = consumer
         consumer.taken_assignment = self._taken_assignment
         consumer.resume_offsets = self._stands
+        consumer.passed_over = self._pass_over
         consumer.out_of_range = self._start_over
         self._ticking = asyncio.create_task(self._tick_for_ever())
 
@@ -259,6 +259,28 @@ class Processor(ConsumerRebalanceListener):
             except Exception as error:
                 self._take_again(error)
 
+    async def _pass_over(self, places: dict[TopicPartition, int]) -> None:
+        """Moves positions past what is no record, so that retention of what was read never overtakes one that waits."""
+        number = self._taken_assignment()
+        async with self._lock:
+            if number is None or number != self._taken_assignment():
+                return
+            moves = {
+                tp: (position, position.moved(places[tp]))
+                for tp, position in self._positions.items()
+                if places.get(tp, 0) > (position.next or 0)
+            }
+            if not moves:
+                return
+            try:
+                await self._journal.advance(None, list(moves.values()))
+            except Exception as error:
+                self._take_again(error)
+                return
+            for partition, (_, position) in moves.items():
+                self._positions[partition] = position
+                self._ends[partition] = (position.next or 0, position.sequence)
+
     async def _take(self, records: Sequence[ConsumerRecord[Any, Any] | Record]) -> None:
         together: list[Item] = []
         alone: list[Item] = []
@@ -292,9 +314,13 @@ class Processor(ConsumerRebalanceListener):
             if record.value is None:
                 return Item(origin, record)
             try:
-                record = unwrap(DeadLetter.model_validate_json(record.value), record)
-            except ValidationError as error:
+                letter = DeadLetter.model_validate_json(record.value)
+                timer = unwrap_timer(letter, origin)
+            except ValueError as error:  # pydantic's ValidationError among them
                 return Item(origin, record, verdict=Verdict("Invalid", f"not a dead letter: {error}"[:4000]))
+            record = unwrap(letter, record)
+            if timer is not None and timer.name in self._timer_handlers:
+                return Item(origin, record, timer=timer)
             subscription = self._subscription_of(record.topic)
         if subscription is not None:
             try:

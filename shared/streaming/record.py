@@ -36,6 +36,8 @@ class Record:
     """Why the batch could not be read."""
     replay_of: str | None = None
     """The dead letter's key, where the record is replayed."""
+    original_offset: int | None = None
+    """Its offset in `topic`, where that is not the one it was read at."""
 
     @property
     def next_offset(self) -> int:

@@ -100,7 +100,7 @@ class Transaction:
         )
         try:
             work = UnitOfWork(self._database, session)
-            items = await self._without_replayed(items, work)
+            items = await self._still_due(await self._without_replayed(items, work), work)
             moves = _moves(items, positions)
             documents = await self._results(items, work, moves, transactional_id)
             if documents:
@@ -184,6 +184,20 @@ class Transaction:
                 kept.append(item)
         return kept
 
+    async def _still_due(self, items: Sequence[Item], work: UnitOfWork) -> list[Item]:
+        """Items without timers that somebody cancelled or replaced after they were read."""
+        wanted = {self._timer_id(timer.name, timer.id): timer.due for item in items if (timer := item.due_timer)}
+        if not wanted:
+            return list(items)
+        found = await work.collection("timers").find({"_id": {"$in": list(wanted)}}, {"due": 1})
+        due = {document["_id"] for document in found if document["due"] == wanted[document["_id"]]}
+        return [
+            item
+            if (timer := item.due_timer) is None or self._timer_id(timer.name, timer.id) in due
+            else Item(item.origin)
+            for item in items
+        ]
+
     def _replay_id(self, item: Item) -> str | None:
         if item.record is None or item.record.replay_of is None:
             return None
@@ -191,9 +205,9 @@ class Transaction:
 
     def _keep_timers(self, items: Sequence[Item], work: UnitOfWork) -> None:
         writes: list[DeleteOne | ReplaceOne[dict[str, Any]]] = [
-            DeleteOne({"_id": self._timer_id(item.timer.name, item.timer.id), "due": item.timer.due})
+            DeleteOne({"_id": self._timer_id(timer.name, timer.id), "due": timer.due})
             for item in items
-            if item.timer is not None
+            if (timer := item.due_timer) is not None
         ]
         for (name, id), timer in work.timers.items():
             key = {"_id": self._timer_id(name, id)}

@@ -23,6 +23,10 @@ async def entries(platform: Platform) -> list[ConsumerRecord[Any, Any]]:
     return sorted(await platform.read("organisation.registered"), key=lambda record: record.timestamp)
 
 
+def value_of(record: ConsumerRecord[Any, Any]) -> Any:
+    return json.loads(record.value or b"")
+
+
 async def test_a_member_gets_its_topics_and_everybody_is_told(platform: Platform, tongtu: CommandLine) -> None:
     printed = tongtu.run(
         *STEEL,
@@ -36,7 +40,7 @@ async def test_a_member_gets_its_topics_and_everybody_is_told(platform: Platform
     assert headers["ce_type"] == b"tongtu.organisation.registered.v1"
     assert headers["ce_source"] == b"/registry"
     assert headers["ce_subject"] == headers["ce_partitionkey"] == b"steel-works"
-    assert json.loads(record.value) == {
+    assert value_of(record) == {
         "id": "steel-works",
         "version": 1,
         "names": {"zh": "示例钢铁集团", "en": "Sample Steel"},
@@ -59,7 +63,7 @@ async def test_an_entry_is_replaced_only_when_asked(platform: Platform, tongtu: 
     assert "--replace" in tongtu.refusal(*STEEL, "--region", "CN-LN")
     assert len(await entries(platform)) == 1
     assert "version 2" in tongtu.run(*STEEL, "--region", "CN-LN", "--replace")
-    assert json.loads((await entries(platform))[-1].value)["version"] == 2
+    assert value_of((await entries(platform))[-1])["version"] == 2
 
 
 async def test_an_id_is_never_used_again(platform: Platform, tongtu: CommandLine) -> None:

@@ -3,19 +3,12 @@
 import base64
 import json
 
-from confluent_kafka import Producer
-
+from tests import raw_batches
 from tests.command_line import CommandLine
+from tests.hostile_records import BOMBS, HOSTILE
 from tests.platform import Platform, event_headers
 
 OUTBOX, OTHER = "member.steel-works.outbox", "member.grid.outbox"
-
-
-def produce_hostile(platform: Platform) -> None:
-    """Header names that are not UTF-8 pass librdkafka and end aiokafka's reader."""
-    producer = Producer({"bootstrap.servers": platform.kafka})
-    producer.produce(platform.prefix + OUTBOX, value=b"hostile", headers=[("\udcff\udcfe", b"x")])
-    assert producer.flush(30) == 0
 
 
 async def test_events_are_followed_and_decoded(platform: Platform) -> None:
@@ -38,16 +31,23 @@ async def test_events_are_followed_and_decoded(platform: Platform) -> None:
 
 
 async def test_what_clients_cannot_read_hides_nothing(platform: Platform) -> None:
-    await platform.create_topics({OUTBOX: 1, OTHER: 1})
+    await platform.create_topics({OUTBOX: 1, OTHER: 1}, **{"max.message.bytes": "2000000"})
     headers = event_headers("e1", "t")
+    hostile = {**HOSTILE, **BOMBS}
+    for each in hostile.values():
+        await raw_batches.produce(platform.kafka, platform.prefix + OUTBOX, each.batch)
+        await platform.produce(OUTBOX, [("good", b"{}", headers)])
     await platform.produce(OTHER, [(str(n), b"{}", headers) for n in range(3)])
-    await platform.produce(OUTBOX, [("before", b"{}", headers)])
-    produce_hostile(platform)
-    await platform.produce(OUTBOX, [("after", b"{}", headers)])
-    with CommandLine.on(platform).lines("watch", OUTBOX, OTHER, "--json", "--from-start") as first_lines:
-        events = list(map(json.loads, first_lines(6)))
-    seen = sorted((each["topic"], each["offset"]) for each in events)
-    assert seen == [(OTHER, 0), (OTHER, 1), (OTHER, 2), (OUTBOX, 0), (OUTBOX, 1), (OUTBOX, 2)]
+    wanted = {(OTHER, 0), (OTHER, 1), (OTHER, 2), *((OUTBOX, offset) for offset in range(2 * len(hostile)))}
+    for form in (("--json",), ()):
+        with CommandLine.on(platform).lines("watch", OUTBOX, OTHER, "--from-start", *form) as first_lines:
+            lines = first_lines(len(wanted))
+        if form:
+            events = list(map(json.loads, lines))
+            assert sorted((each["topic"], each["offset"]) for each in events) == sorted(wanted)
+            assert sum("unreadable" in each for each in events) == sum(not each.readable for each in hostile.values())
+        assert len(lines) == len(wanted)
+        assert not any("\udc80" <= character <= "\udcff" for line in lines for character in line)
 
 
 async def test_a_line_for_people_fits_a_line(platform: Platform) -> None:

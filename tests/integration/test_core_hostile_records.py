@@ -16,7 +16,7 @@ from tests import ledger, raw_batches
 from tests.hostile_records import HOSTILE, NUMBER, Hostile
 from tests.infrastructure import TestInfrastructure
 from tests.ledger import Entry, Ledger
-from tests.platform import Platform, eventually, event_headers
+from tests.platform import Platform, event_headers, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

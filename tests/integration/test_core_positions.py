@@ -95,7 +95,7 @@ async def test_a_topic_recreated_while_the_service_is_stopped(platform: Platform
     await platform.produce("in", ledger.entries(range(10, 13)))
     async with two_inputs(platform, wait=False) as service:
         await held(platform, "beyond the log's end")
-        await platform.produce("other", ledger.entries(range(100, 105)))
+        await platform.produce("other", [ledger.entry(n, "o") for n in range(100, 105)])
         await ledger.handled(platform, [*range(10), *range(100, 105)], 10)
         assert not service.is_ready
         decide(platform, 0)
@@ -111,7 +111,7 @@ async def test_a_topic_recreated_under_a_running_service(platform: Platform) -> 
         await ledger.handled(platform, range(10))
         await recreate(platform, "in")
         await held(platform, "beyond the log's end")
-        await platform.produce("other", ledger.entries(range(100, 105)))
+        await platform.produce("other", [ledger.entry(n, "o") for n in range(100, 105)])
         await ledger.handled(platform, [*range(10), *range(100, 105)], 10)
         assert not service.is_ready
         await platform.produce("in", ledger.entries(range(10, 13)))
@@ -127,7 +127,7 @@ async def test_a_topic_deleted_under_a_running_service_stops_no_other(platform: 
         await ledger.handled(platform, range(10))
         await platform.delete_topics("in")
         for number in range(100, 110):
-            await platform.produce("other", ledger.entries([number]))
+            await platform.produce("other", [ledger.entry(number, "o")])
             await ledger.handled(platform, [*range(10), *range(100, number + 1)], 20)
 
 
@@ -140,7 +140,7 @@ async def test_retention_that_passed_the_position_while_the_service_was_stopped(
     await delete_records(platform, "in", 15)
     async with two_inputs(platform, wait=False) as service:
         await held(platform, "before the log's start")
-        await platform.produce("other", ledger.entries(range(100, 105)))
+        await platform.produce("other", [ledger.entry(n, "o") for n in range(100, 105)])
         await ledger.handled(platform, [*range(10), *range(100, 105)], 10)
         decide(platform, 15)
         await ledger.handled(platform, [*range(10), *range(15, 20), *range(100, 105)])
@@ -158,7 +158,7 @@ async def test_retention_that_overtakes_a_running_service(platform: Platform) ->
             await platform.produce("in", ledger.entries(range(10, 20)))
             await delete_records(platform, "in", 15)
         await held(platform, "before the log's start")
-        await platform.produce("other", ledger.entries(range(100, 105)))
+        await platform.produce("other", [ledger.entry(n, "o") for n in range(100, 105)])
         await ledger.handled(platform, [*range(10), *range(100, 105)], 10)
         decide(platform, 15)
         await ledger.handled(platform, [*range(10), *range(15, 20), *range(100, 105)])
@@ -180,7 +180,7 @@ async def test_state_restored_from_an_older_copy(platform: Platform) -> None:
     platform.database(ledger.SERVICE)["positions"].replace_one({"_id": older["_id"]}, older)
     async with two_inputs(platform, wait=False) as service:
         await held(platform, "older than the log")
-        await platform.produce("other", ledger.entries(range(100, 105)))
+        await platform.produce("other", [ledger.entry(n, "o") for n in range(100, 105)])
         await ledger.handled(platform, [*range(10), *range(100, 105)], 10)
         assert not service.is_ready
         before = position(platform)

@@ -74,7 +74,7 @@ def show_example(observed: Observed) -> None:
         say()
         say(f"例如 for example: {pair.technology_id} → {pair.demand_id}", "bold")
         say()
-        show_assessment(pair.proposal.risk)
+        show_assessment(pair.proposal.risk, with_assumptions=False)
 
 
 def show_comparison(comparison: Comparison) -> None:

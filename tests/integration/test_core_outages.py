@@ -1,0 +1,242 @@
+"""Kafka and MongoDB stop, stall, fail and answer nothing: everything waits, and nothing is lost or done twice."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator, Mapping
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.runtime.service import Service
+from shared.streaming.options import Options
+from tests import ledger
+from tests.core_worker import Worker
+from tests.infrastructure import TestInfrastructure
+from tests.ledger import Entry, Ledger
+from tests.platform import Platform, eventually
+from tongtu.embedded.process import Server
+
+STALL_SECONDS = 4.0
+
+
+class Feed:
+    """Numbers one after the other, a few at a time, while something goes wrong."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self.fed = 0
+
+    async def some(self, count: int = 20) -> None:
+        await self._platform.produce("in", ledger.entries(range(self.fed, self.fed + count)))
+        self.fed += count
+
+    async def all_is_well(self) -> None:
+        await ledger.handled(self._platform, range(self.fed))
+        await ledger.passed_on(self._platform, range(self.fed))
+        await ledger.nothing_waits(self._platform)
+
+
+@contextlib.asynccontextmanager
+async def serving(platform: Platform) -> AsyncIterator[Service]:
+    """The ledger over two partitions."""
+    await ledger.create_topics(platform, 2)
+    options = Options(backoff_limit_seconds=0.5)
+    async with ledger.ledger(platform, 2, options, session_timeout=3) as service:
+        service.on_topic("in", Entry, Ledger().take)
+        async with platform.running(service):
+            yield service
+
+
+@contextlib.contextmanager
+def failing(platform: Platform, mode: Mapping[str, Any] | str, **data: Any) -> Iterator[None]:
+    """MongoDB fails these commands of the services (appName tongtu) as told."""
+    command = {"configureFailPoint": "failCommand"}
+    platform.client.admin.command(command | {"mode": mode, "data": {"appName": "tongtu", **data}})
+    try:
+        yield
+    finally:
+        platform.client.admin.command(command | {"mode": "off"})
+
+
+def server(infra: TestInfrastructure, name: str) -> Server:
+    """The embedded server, or a skip where it is not ours."""
+    found = infra.embedded and getattr(infra.embedded, name)
+    if not found:
+        pytest.skip(f"{name} is not started by the tests, so they cannot stop it")
+    return found
+
+
+UNKNOWN_COMMITS: dict[str, dict[str, Any]] = {
+    "connection lost before the commit": {"closeConnection": True},
+    "not known whether a majority has it": {
+        "writeConcernError": {"code": 64, "errmsg": "waiting for replication timed out"},
+        "errorLabels": ["UnknownTransactionCommitResult"],
+    },
+    "primary steps down": {"errorCode": 189, "errorLabels": ["UnknownTransactionCommitResult"]},
+    "transaction gone": {"errorCode": 251, "errorLabels": ["TransientTransactionError"]},
+    "an error that says nothing": {"errorCode": 8, "errorLabels": []},
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN_COMMITS)
+async def test_commit_whose_result_is_unknown(platform: Platform, name: str) -> None:
+    async with serving(platform):
+        feed = Feed(platform)
+        with failing(platform, {"times": 5}, failCommands=["commitTransaction"], **UNKNOWN_COMMITS[name]):
+            for _ in range(3):
+                await feed.some()
+            await feed.all_is_well()
+
+
+@pytest.mark.parametrize(
+    "commands",
+    [["bulkWrite", "update", "insert"], ["find", "getMore"], ["delete"], ["update"]],
+    ids=lambda commands: "+".join(commands),
+)
+async def test_commands_that_fail_now_and_then(platform: Platform, commands: list[str]) -> None:
+    async with serving(platform):
+        feed = Feed(platform)
+        with failing(platform, {"times": 12}, failCommands=commands, errorCode=91):
+            for _ in range(3):
+                await feed.some()
+            await feed.all_is_well()
+
+
+async def test_documents_that_two_instances_write_at_once(platform: Platform) -> None:
+    """Each event counts in one document, so that polls of different instances conflict all the time."""
+    await ledger.create_topics(platform, 2)
+    handlers = [_Totals(), _Totals()]
+    async with ledger.ledger(platform, 2, max_records=20) as one, ledger.ledger(platform, 2, max_records=20) as other:
+        one.on_topic("in", Entry, handlers[0].take)
+        other.on_topic("in", Entry, handlers[1].take)
+        async with platform.running(one), platform.running(other):
+            feed = Feed(platform)
+            for _ in range(10):
+                await feed.some(100)
+            await feed.all_is_well()
+    total = platform.database(ledger.SERVICE)["totals"].find_one()
+    assert total == {"_id": "all", "sum": sum(range(feed.fed))}
+
+
+class _Totals(Ledger):
+    async def take(self, events: Any, work: Any) -> Any:
+        from pymongo import UpdateOne
+
+        totals = work.collection("totals")
+        before = await totals.find_one({"_id": "all"}) or {"sum": 0}
+        more = sum(event.data.number for event in events)
+        totals.write([UpdateOne({"_id": "all"}, {"$set": {"sum": before["sum"] + more}}, upsert=True)])
+        return await super().take(events, work)
+
+
+async def test_mongodb_stalls(platform: Platform, infra: TestInfrastructure) -> None:
+    mongodb = server(infra, "mongodb")
+    async with serving(platform):
+        feed = Feed(platform)
+        await feed.some()
+        await _stalled(mongodb, feed)
+        await feed.all_is_well()
+
+
+async def test_kafka_stalls(platform: Platform, infra: TestInfrastructure) -> None:
+    kafka = server(infra, "kafka")
+    async with serving(platform) as service:
+        feed = Feed(platform)
+        await feed.some()
+        await _stalled(kafka, feed, while_stalled=False)
+        await feed.some()
+        await feed.all_is_well()
+        await _ready(service)
+
+
+async def test_mongodb_is_killed(platform: Platform, infra: TestInfrastructure) -> None:
+    mongodb = server(infra, "mongodb")
+    async with serving(platform) as service:
+        feed = Feed(platform)
+        await feed.some()
+        mongodb.kill()
+        await feed.some()
+
+        async def not_ready() -> bool:
+            return not service.is_ready
+
+        await eventually(not_ready)
+        await asyncio.to_thread(mongodb.start)
+        await feed.some()
+        await feed.all_is_well()
+        await _ready(service)
+
+
+async def test_kafka_is_killed(platform: Platform, infra: TestInfrastructure) -> None:
+    kafka = server(infra, "kafka")
+    async with serving(platform) as service:
+        feed = Feed(platform)
+        await feed.some(200)
+        kafka.kill()
+        await asyncio.to_thread(kafka.start)
+        await feed.some()
+        await feed.all_is_well()
+        await _ready(service)
+        held = platform.database(ledger.SERVICE)["positions"].count_documents({"held": {"$ne": None}})
+        assert held == 0
+
+
+async def _ready(service: Service) -> None:
+    async def ready() -> bool:
+        return service.is_ready
+
+    await eventually(ready, 40, "readiness")
+
+
+async def _stalled(stalled: Server, feed: Feed, while_stalled: bool = True) -> None:
+    assert stalled.pid is not None
+    os.kill(stalled.pid, signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(STALL_SECONDS):
+            while while_stalled:
+                await feed.some()
+            await asyncio.Event().wait()
+    except TimeoutError:
+        os.kill(stalled.pid, signal.SIGCONT)
+
+
+async def test_an_instance_that_is_stopped_beyond_its_session_is_fenced(platform: Platform, tmp_path: Path) -> None:
+    await ledger.create_topics(platform, 2)
+    worker = Worker(platform.kafka, platform.mongodb, platform.prefix, tmp_path / "log", 2, max_records=5)
+    feed = Feed(platform)
+    await feed.some(200)
+    zombie = worker.start()
+    heir: BaseProcess | None = None
+    try:
+
+        async def at_work() -> bool:
+            return len(ledger.seen(platform)) > 20
+
+        await eventually(at_work)
+        assert zombie.pid is not None
+        os.kill(zombie.pid, signal.SIGSTOP)  # somewhere between two steps, with more to do
+        heir = worker.start()
+        await feed.some(100)
+        await ledger.handled(platform, range(feed.fed))
+        os.kill(zombie.pid, signal.SIGCONT)
+        await feed.some(100)
+        await feed.all_is_well()
+
+        async def both_serve() -> bool:
+            owners = platform.database(ledger.SERVICE)["positions"].distinct("instance")
+            return len(set(owners) - {None}) == 2
+
+        await eventually(both_serve, what="two instances that share the partitions")
+        await feed.some(100)
+        await feed.all_is_well()
+    finally:
+        for process in (zombie, heir):
+            if process is not None:
+                process.kill()
+                process.join()

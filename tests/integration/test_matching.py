@@ -1,0 +1,360 @@
+"""Matching on real Kafka and MongoDB: records in, proposals out, the same ones whatever happens on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+
+from services.matching.app import assemble
+from services.matching.settings import MatchingSettings
+from services.matching.store import PROPOSALS, SHARDS, TECHNOLOGIES
+from shared.contracts.events import (
+    DemandPosted,
+    DemandSearched,
+    MatchProposed,
+    OrganisationRegistered,
+    TechnologySubmitted,
+    Verdict,
+)
+from shared.runtime.service import Service
+from shared.runtime.topics import load_topics
+from tests.platform import Platform, event_headers, eventually
+
+TOPICS = (
+    "technology.submitted",
+    "demand.posted",
+    "organisation.registered",
+    "match.proposed",
+    "demand.searched",
+    "matching.work",
+    "matching.dead-letters",
+    "matching.replays",
+)
+Record = tuple[str, bytes | None, list[tuple[str, bytes]]]
+
+COATING: dict[str, Any] = {
+    "title": "Thermal barrier coating for gas turbine blades",
+    "summary": "Columnar ceramic coating by suspension plasma spraying; low thermal conductivity.",
+    "keywords": ["thermal barrier coating", "gas turbine", "plasma spraying"],
+    "trl": {"level": 6},
+    "price": {"min": "800000", "currency": "CNY"},
+}
+COATING_WANTED: dict[str, Any] = {
+    "title": "Longer-lived thermal barrier coating for gas turbine blades",
+    "problem": "The ceramic coating of our gas turbine blades spalls. A thermal barrier coating that lasts is wanted.",
+    "keywords": ["thermal barrier coating", "gas turbine"],
+    "required_trl": 7,
+    "budget": {"max": "900000", "currency": "CNY"},
+}
+COATING_WANTED_IN_CHINESE: dict[str, Any] = {
+    "title": "燃气轮机叶片长寿命热障涂层",
+    "problem": "燃气轮机叶片陶瓷涂层剥落,希望获得等离子喷涂的低热导率热障涂层。",
+    "keywords": ["热障涂层", "燃气轮机", "等离子喷涂"],
+    "language": "zh",
+}
+BREWING: dict[str, Any] = {
+    "title": "Soy sauce fermentation with selected yeast",
+    "summary": "A yeast strain that shortens the fermentation of soy sauce.",
+    "keywords": ["fermentation", "yeast"],
+}
+
+
+def technology(id: str, version: int = 1, **fields: Any) -> Record:
+    return record(TechnologySubmitted.type, id, version, fields)
+
+
+def demand(id: str, version: int = 1, **fields: Any) -> Record:
+    return record(DemandPosted.type, id, version, fields)
+
+
+def record(type: str, id: str, version: int, fields: dict[str, Any]) -> Record:
+    identity = {"id": id, "owner": id.partition("/")[0], "version": version}
+    value = {"language": "en", "visibility": "members", **identity, **fields}
+    return id, json.dumps(value).encode(), event_headers(f"{type}-{id}-{version}", type)
+
+
+def gone(type: str, id: str, version: int) -> Record:
+    headers = event_headers(f"{type}-{id}-{version}", type, recordversion=str(version))
+    return id, None, [header for header in headers if header[0] != "content-type"]
+
+
+async def create_topics(platform: Platform, shards: int = 1) -> None:
+    topics = load_topics()
+    counts = {name: topics.partitions(name) for name in TOPICS} | {"matching.work": shards}
+    await platform.create_topics(counts)
+
+
+@pytest.fixture
+async def matching(platform: Platform) -> AsyncIterator[Platform]:
+    """A platform with the matching service running."""
+    await create_topics(platform)
+    settings = platform.settings(MatchingSettings)
+    async with Service("matching", settings) as service:
+        assemble(service, settings)
+        async with platform.running(service):
+            yield platform
+
+
+async def standing(platform: Platform) -> dict[tuple[str, str], MatchProposed]:
+    """The proposals that hold, by (technology id, demand id): the last record of each key."""
+    last = {each.key: each.value for each in await platform.read(MatchProposed.topic)}
+    found = [MatchProposed.model_validate_json(value) for value in last.values() if value is not None]
+    return {(each.technology.id, each.demand.id): each for each in found}
+
+
+async def until_standing(platform: Platform, pairs: set[tuple[str, str]]) -> dict[tuple[str, str], MatchProposed]:
+    async def are() -> dict[tuple[str, str], MatchProposed] | bool:
+        found = await standing(platform)
+        return (found or True) if found.keys() == pairs else False
+
+    found = await eventually(are, what=f"proposals {pairs}")
+    return found if isinstance(found, dict) else {}
+
+
+async def searches(platform: Platform, count: int) -> dict[str, list[DemandSearched | None]]:
+    found: dict[str, list[DemandSearched | None]] = {}
+    for each in await platform.read_until(DemandSearched.topic, count):
+        value = None if each.value is None else DemandSearched.model_validate_json(each.value)
+        found.setdefault((each.key or b"").decode(), []).append(value)
+    return found
+
+
+async def test_a_technology_and_a_demand_meet_whichever_comes_first(matching: Platform) -> None:
+    await matching.produce("technology.submitted", [technology("maker/first", **COATING)])
+    await matching.produce("technology.submitted", [technology("brewer/yeast", **BREWING)])
+    await matching.produce("demand.posted", [demand("utility/blades", **COATING_WANTED)])
+    first = await until_standing(matching, {("maker/first", "utility/blades")})
+    await matching.produce("technology.submitted", [technology("rival/second", **COATING)])
+    both = await until_standing(matching, {("maker/first", "utility/blades"), ("rival/second", "utility/blades")})
+
+    one, other = both.values()
+    assert one.score == other.score > 0.9
+    assert first[one.technology.id, one.demand.id].match_id == one.match_id != other.match_id
+    verdicts = {check.criterion: check.verdict for check in one.checks}
+    assert verdicts["trl"] is Verdict.UNMET
+    assert verdicts["budget"] is Verdict.MET
+    assert "coating" in one.shared_terms
+    # One search was told: the number only rose.
+    (told,) = (await searches(matching, 1))["utility/blades"]
+    assert told is not None
+    assert (told.proposals, told.technologies_searched, told.nearest_miss) == (1, 2, None)
+
+
+async def test_chinese_demands_find_english_technologies(matching: Platform) -> None:
+    await matching.produce("demand.posted", [demand("utility/zh", **COATING_WANTED_IN_CHINESE)])
+    await matching.produce("technology.submitted", [technology("maker/en", **COATING), technology("b-b/1", **BREWING)])
+    found = await until_standing(matching, {("maker/en", "utility/zh")})
+    assert found["maker/en", "utility/zh"].components.keys() == {"semantic"}
+
+
+async def test_no_good_match_is_told_with_the_nearest_miss_and_again_when_the_last_one_goes(matching: Platform) -> None:
+    await matching.produce("technology.submitted", [technology("brewer/yeast", **BREWING)])
+    await matching.produce("demand.posted", [demand("utility/blades", **COATING_WANTED)])
+    (none,) = (await searches(matching, 1))["utility/blades"]
+    assert none is not None
+    assert none.proposals == 0
+    assert none.nearest_miss is not None
+    assert none.nearest_miss.technology_id == "brewer/yeast"
+    assert none.nearest_miss.score < none.threshold
+
+    await matching.produce("technology.submitted", [technology("maker/one", **COATING)])
+    await until_standing(matching, {("maker/one", "utility/blades")})
+    await matching.produce("technology.submitted", [gone(TechnologySubmitted.type, "maker/one", 2)])
+    await until_standing(matching, set())
+    told = (await searches(matching, 3))["utility/blades"]
+    assert [each.proposals for each in told if each] == [0, 1, 0]
+
+
+async def test_changes_keep_the_id_and_say_only_what_is_new(matching: Platform) -> None:
+    await matching.produce("technology.submitted", [technology("maker/one", **COATING)])
+    await matching.produce("demand.posted", [demand("utility/blades", **COATING_WANTED)])
+    pair = ("maker/one", "utility/blades")
+    first = (await until_standing(matching, {pair}))[pair]
+    await matching.produce("technology.submitted", [technology("maker/one", 1, **BREWING)])  # not newer: ignored
+    await matching.produce("technology.submitted", [technology("maker/one", 2, **COATING)])
+
+    async def changed() -> MatchProposed | None:
+        found = (await standing(matching)).get(pair)
+        return found if found and found.technology.version == 2 else None
+
+    second: MatchProposed = await eventually(changed)
+    assert second.match_id == first.match_id
+    assert second.demand.version == 1
+    await matching.produce("technology.submitted", [technology("maker/one", 3, **BREWING)])
+    await until_standing(matching, set())
+    assert len(await matching.read(MatchProposed.topic)) == 3
+
+
+async def test_a_closed_demand_takes_its_proposals_and_its_search_with_it(matching: Platform) -> None:
+    await matching.produce("technology.submitted", [technology("maker/one", **COATING)])
+    await matching.produce("demand.posted", [demand("utility/blades", **COATING_WANTED)])
+    await until_standing(matching, {("maker/one", "utility/blades")})
+    await matching.produce("demand.posted", [gone(DemandPosted.type, "utility/blades", 2)])
+    await until_standing(matching, set())
+    assert (await searches(matching, 2))["utility/blades"][-1] is None
+    await matching.produce("demand.posted", [demand("utility/blades", 3, **COATING_WANTED)])
+    await until_standing(matching, {("maker/one", "utility/blades")})
+
+
+async def test_who_must_not_see_a_record_is_never_proposed_to(matching: Platform) -> None:
+    private = {**COATING, "visibility": "named", "named_members": ["friend"]}
+    unknown = {**COATING, "visibility": "something-new"}
+    await matching.produce(
+        "technology.submitted", [technology("maker/private", **private), technology("maker/unknown", **unknown)]
+    )
+    wanted = [demand(f"{owner}/blades", **COATING_WANTED) for owner in ("maker", "friend", "stranger")]
+    await matching.produce("demand.posted", wanted)
+    await searches(matching, 3)
+    assert (await standing(matching)).keys() == {("maker/private", "friend/blades")}
+
+
+async def test_the_kind_of_the_owner_is_shown_and_its_name_is_not(matching: Platform) -> None:
+    entry = {"id": "maker", "version": 1, "names": {"en": "Hidden Name"}, "kind": "institute", "languages": ["en"]}
+    type = OrganisationRegistered.type
+    await matching.produce(
+        "organisation.registered", [("maker", json.dumps(entry).encode(), event_headers("o-1", type))]
+    )
+
+    async def known() -> bool:
+        return matching.database("matching")["organisations"].find_one({"_id": "maker"}) is not None
+
+    await eventually(known)
+    await matching.produce("technology.submitted", [technology("maker/one", **COATING)])
+    await matching.produce("demand.posted", [demand("utility/blades", **COATING_WANTED)])
+    (found,) = (await until_standing(matching, {("maker/one", "utility/blades")})).values()
+    assert found.technology.display.organisation_kind == "institute"
+    assert "Hidden Name" not in found.model_dump_json()
+
+
+async def test_a_null_record_without_its_version_becomes_a_dead_letter_and_the_next_one_arrives(
+    matching: Platform,
+) -> None:
+    headers = [h for h in event_headers("e", TechnologySubmitted.type) if h[0] != "content-type"]
+    await matching.produce("technology.submitted", [("maker/one", None, headers), technology("maker/two", **COATING)])
+    await matching.produce("demand.posted", [demand("utility/blades", **COATING_WANTED)])
+    await until_standing(matching, {("maker/two", "utility/blades")})
+    (letter,) = await matching.read_until("matching.dead-letters", 1)
+    assert b"NoVersion" in (letter.value or b"")
+
+
+def variants(count: int) -> tuple[list[Record], list[Record]]:
+    """Technologies and demands of a few subjects that overlap in their words."""
+    subjects = [
+        "thermal barrier coating",
+        "hydrogen sensor",
+        "rail inspection",
+        "membrane distillation",
+        "magnet alloy",
+    ]
+    offered = [
+        technology(
+            f"maker{number % 4}/t{number}",
+            title=f"{subjects[number % 5]} {number % 7}",
+            summary=f"A {subjects[number % 5]} with a {subjects[number // 5 % 5]}, model m{number % 11}.",
+        )
+        for number in range(count)
+    ]
+    asked = [
+        demand(
+            f"user{number % 3}/d{number}",
+            title=f"{subjects[number % 5]} wanted",
+            problem=f"We need a {subjects[number % 5]} that works with a {subjects[number // 3 % 5]}.",
+        )
+        for number in range(count // 2)
+    ]
+    return offered, asked
+
+
+async def run_all(
+    platform: Platform, parts: Sequence[tuple[str, list[Record]]], instances: int, shards: int, restart: bool
+) -> dict[tuple[str, str], tuple[float, str]]:
+    """Feeds parts one after another to so many instances; stops and starts one of them between parts if so asked."""
+    await create_topics(platform, shards)
+    settings = platform.settings(MatchingSettings, max_records=20, most=3, secret=b"the same for all")
+    demands = sum(len(records) for topic, records in parts if topic == "demand.posted")
+    technologies = sum(len(records) for topic, records in parts if topic == "technology.submitted")
+
+    def partitions(topic: str) -> int:
+        return shards if topic == "matching.work" else load_topics().partitions(topic)
+
+    async def running(stop: asyncio.Event, started: asyncio.Event) -> None:
+        async with Service("matching", settings, partitions_of=partitions) as service:
+            assemble(service, settings, shards)
+            async with platform.running(service):
+                started.set()
+                await stop.wait()
+
+    async def start() -> tuple[asyncio.Event, asyncio.Task[None]]:
+        stop, started = asyncio.Event(), asyncio.Event()
+        task = asyncio.create_task(running(stop, started))
+        await started.wait()
+        return stop, task
+
+    runs = [await start() for _ in range(instances)]
+    for topic, records in parts:
+        await platform.produce(topic, records)
+        if restart:
+            stop, task = runs.pop(0)
+            stop.set()
+            await task
+            runs.append(await start())
+
+    async def all_known() -> bool:
+        database = platform.database("matching")
+        known = database[TECHNOLOGIES].count_documents({}) == technologies * shards
+        return known and database[PROPOSALS].count_documents({}) == demands
+
+    await eventually(all_known, what="every record in every shard")
+    for stop, task in runs:
+        stop.set()
+        await task
+    found = await standing(platform)
+    stored = {
+        (entry["technology"], each["_id"]): entry["match_id"]
+        for each in platform.database("matching")[PROPOSALS].find()
+        for entry in each["proposed"]
+    }
+    assert stored == {pair: each.match_id for pair, each in found.items()}
+    return {pair: (each.score, each.match_id) for pair, each in found.items()}
+
+
+async def test_the_proposals_are_the_same_for_any_order_instances_and_shards(infra: Any) -> None:
+    offered, asked = variants(60)
+    whole = [("technology.submitted", offered), ("demand.posted", asked)]
+    mixed = [
+        part
+        for number in range(3)
+        for part in (
+            ("demand.posted", asked[number * 10 : number * 10 + 10]),
+            ("technology.submitted", offered[number * 20 : number * 20 + 20]),
+        )
+    ]
+    results: list[dict[tuple[str, str], tuple[float, str]]] = []
+    for parts, instances, shards, restart in ((whole, 1, 1, False), (mixed, 2, 2, True)):
+        platform = Platform(infra.kafka, infra.mongodb)
+        try:
+            results.append(await run_all(platform, parts, instances, shards, restart))
+        finally:
+            platform.close()
+    assert len(results[0]) > 30
+    assert results[0] == results[1]
+
+
+async def test_state_changed_behind_an_instances_back_is_noticed(matching: Platform) -> None:
+    """What happens when a shard was somebody else's for a while: the index in memory has missed changes."""
+    await matching.produce("technology.submitted", [technology("maker/one", **COATING)])
+    await matching.produce("demand.posted", [demand("utility/blades", **COATING_WANTED)])
+    await until_standing(matching, {("maker/one", "utility/blades")})
+    database = matching.database("matching")
+    one = database[TECHNOLOGIES].find_one({"record": "maker/one"})
+    assert one is not None
+    other = {**one, "_id": "0/maker/two", "record": "maker/two", "party": {**one["party"], "id": "maker/two"}}
+    database[TECHNOLOGIES].insert_one(other)
+    database[SHARDS].update_one({"_id": 0}, {"$inc": {"number": 1}})
+    await matching.produce("demand.posted", [demand("plant/blades", **COATING_WANTED)])
+    pairs = {("maker/one", "utility/blades"), ("maker/one", "plant/blades"), ("maker/two", "plant/blades")}
+    await until_standing(matching, pairs)

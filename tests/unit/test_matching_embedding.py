@@ -1,0 +1,116 @@
+"""The offline embedder and the whole ranking on text: one language, two languages, nothing that fits."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+
+import pytest
+
+import catalogue
+from services.matching import embedding
+from services.matching.embedding import Embedder, passages
+from services.matching.encoding import Record, body, work_record
+from services.matching.evaluation import evaluate, measures
+from services.matching.index import ProfileIndex
+from services.matching.profile import Profile
+from services.matching.ranking import cosine, logit
+from services.matching.settings import MatchingSettings
+from services.matching.shard import profile_of
+from shared.contracts.events import Side
+from tests.unit.matching_profiles import MODEL
+
+
+@pytest.fixture(scope="module")
+def embedder() -> Embedder:
+    return Embedder()
+
+
+def test_one_subject_is_close_across_languages_and_another_is_far(embedder: Embedder) -> None:
+    english = embedder.embed(["Thermal barrier coatings for turbine blades"])
+    chinese = embedder.embed(["涡轮叶片热障涂层"])
+    other = embedder.embed(["Fermentation of soy sauce"])
+    assert cosine(english, chinese) > 0.6
+    assert cosine(english, other) < 0.2
+
+
+def test_a_text_has_one_vector_whatever_was_embedded_before(embedder: Embedder) -> None:
+    texts = ["Thermal barrier coatings", "高温合金", "A much longer text about something else entirely. " * 10]
+    first = [embedder.embed([text]).tolist() for text in texts]
+    assert [Embedder().embed([text]).tolist() for text in reversed(texts)] == first[::-1]
+
+
+def test_keywords_are_embedded_with_the_title_besides_the_beginning_of_the_text() -> None:
+    assert passages("Title", [], "b" * 700) == ["Title. " + "b" * 593]
+    assert passages("Title", ["one", "two"], "text") == ["Title. text", "Title. one; two"]
+    assert passages("", [], "text") == ["text"]
+
+
+def test_a_missing_model_is_one_line_that_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(embedding, "distribution", missing)
+    with pytest.raises(FileNotFoundError, match="install the matching extra"):
+        embedding.model_file()
+
+
+def test_in_the_catalogue_all_that_must_be_proposed_is_and_nothing_where_nothing_fits(embedder: Embedder) -> None:
+    def profile(draft: catalogue.TechnologyDraft | catalogue.DemandDraft) -> Profile:
+        is_chinese = sum("\u4e00" <= character <= "\u9fff" for character in draft.title) > 3
+        language = draft.language or ("zh" if is_chinese else "en")
+        record: Record = draft.canonical(catalogue.member_of(draft), draft.version or 1, language)
+        vector = embedder.embed(passages(record.title, record.keywords, body(record)))
+        return profile_of(work_record(record, vector, embedding.ENCODER), MODEL)
+
+    index = ProfileIndex(Side.TECHNOLOGY, MODEL)
+    for technology in catalogue.technologies():
+        index.put(profile(technology))
+    settings = MatchingSettings()
+    least = logit(settings.threshold)
+    demands = [profile(demand) for demand in catalogue.demands()]
+    proposed = {
+        demand.id: [each.id for each, z in best if z >= least]
+        for demand, best in zip(demands, index.best(demands, settings.most), strict=True)
+    }
+    for expected in catalogue.expected():
+        assert set(expected.technologies) <= set(proposed[expected.demand_id]), expected
+        if not expected.technologies:
+            assert proposed[expected.demand_id] == [], expected
+    # What is proposed besides is little: 40 technologies, 30 demands.
+    assert sum(map(len, proposed.values())) < 2 * len(proposed)
+
+
+def test_evaluation_ranks_by_the_production_code_and_measures_it(tmp_path: Path) -> None:
+    technologies = [
+        {"id": "t1", "title": "Hydrogen sensor", "text": "A palladium nanowire chip measures hydrogen in one second."},
+        {"id": "t2", "title": "轨道检测", "text": "利用轴箱加速度识别钢轨波磨。", "language": "zh"},
+        {"id": "t3", "title": "Dye removal", "text": "Ozone and a catalyst decolour textile wastewater."},
+    ]
+    demands = [
+        {"id": "d1", "title": "Hydrogen leaks", "text": "Detect hydrogen leaks at filling stations within seconds."},
+        {"id": "d2", "title": "Rail corrugation", "text": "Measure corrugation of rails from trains in service."},
+        {"id": "d3", "title": "Without a pair", "text": "Not looked at."},
+    ]
+    run = tmp_path / "run.tsv"
+    found = evaluate(demands, technologies, [("d1", "t1"), ("d2", "t2"), ("d9", "t1"), ("d1", "t9")], run_out=run)
+    assert found.keys() == {"ndcg_at_10", "recall_at_10", "recall_at_100", "mrr", "seconds_per_query"}
+    assert found["ndcg_at_10"] == found["mrr"] == found["recall_at_10"] == 1.0
+    lines = [line.split("\t") for line in run.read_text().splitlines()]
+    assert next(line[:2] for line in lines if line[0] == "d1") == ["d1", "t1"]
+    assert len(lines) == 6
+    assert all(0 <= float(line[2]) <= 1 for line in lines)
+    with pytest.raises(ValueError, match="no pair names"):
+        evaluate(demands, technologies, [("d9", "t1")])
+    with pytest.raises(ValueError, match="needs an id"):
+        evaluate(demands, [{"title": "x", "text": "y"}], [("d1", "t1")])
+
+
+def test_measures_by_hand() -> None:
+    ranking = [(f"t{number}", 1 - number / 20) for number in range(20)]
+    found = measures({"d": ranking}, {"d": {"t1", "t12"}})
+    assert found["mrr"] == 0.5
+    assert found["recall_at_10"] == 0.5
+    assert found["recall_at_100"] == 1.0
+    assert found["ndcg_at_10"] == pytest.approx((1 / 1.5849625) / (1 + 1 / 1.5849625))
+    assert measures({"d": ranking}, {"d": {"unseen"}})["mrr"] == 0.0

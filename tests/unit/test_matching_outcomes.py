@@ -1,0 +1,193 @@
+"""Whatever the order, the batches, failures and restarts: in the end each demand has its best technologies alone."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.matching.outcomes import Outcome, Proposed, Rule
+from services.matching.ranking import pair_logit
+from services.matching.shard import Change, Shard, profile_of
+from services.matching.shortlist import Entry
+from services.matching.work import Subject
+from shared.contracts.events import Side, Visibility
+from tests.unit.matching_profiles import MODEL, party, work
+
+RULE = Rule(most=3, least=-5.0)
+
+
+def change(side: Side, id: str, version: int, seed: int | None, **about: object) -> Change:
+    given_work = None if seed is None else work(side, seed, party(id, version, **about))  # type: ignore[arg-type]
+    return Change(Subject(side, id), version, given_work)
+
+
+@dataclass
+class State:
+    """What MongoDB would hold, and the shard in memory that follows it."""
+
+    shard: Shard = field(default_factory=lambda: Shard(MODEL))
+    records: dict[Subject, Change] = field(default_factory=dict)
+    proposed: dict[str, Proposed] = field(default_factory=dict)
+
+    def poll(self, batch: list[Change], fails: bool = False) -> list[Outcome]:
+        self.shard.take_back()
+        changes = self.shard.newer(batch)
+        self.shard.apply(changes.values())
+        found = RULE.newcomers(self.shard, changes)
+        technologies = {subject.id for subject in changes if subject.side is Side.TECHNOLOGY}
+        before = {
+            id: each
+            for id, each in self.proposed.items()
+            if id in found
+            or Subject(Side.DEMAND, id) in changes
+            or any(entry.technology in technologies for entry in each.entries)
+        }
+        outcomes = RULE.outcomes(self.shard, changes, found, before)
+        if fails:
+            return outcomes
+        self.records |= changes
+        for each in outcomes:
+            if each.is_closed:
+                self.proposed.pop(each.demand, None)
+            else:
+                version = self.shard.versions[Subject(Side.DEMAND, each.demand)]
+                self.proposed[each.demand] = Proposed(each.demand, version, each.entries)
+        floors = {each.demand: RULE.floor(each.entries) for each in outcomes if not each.is_closed}
+        self.shard.confirm(self.shard.number + 1, floors)
+        return outcomes
+
+    def restart(self) -> None:
+        self.shard = Shard(MODEL)
+        for each in self.records.values():
+            self.shard.load(each)
+        self.shard.confirm(0, {each.demand: RULE.floor(each.entries) for each in self.proposed.values()})
+
+    @property
+    def shortlists(self) -> dict[str, tuple[Entry, ...]]:
+        return {id: each.entries for id, each in self.proposed.items()}
+
+
+def expected(latest: dict[Subject, Change]) -> dict[str, tuple[Entry, ...]]:
+    """Every pair scored by itself."""
+    live = {subject: profile_of(each.work, MODEL) for subject, each in latest.items() if each.work is not None}
+    offered = [profile for subject, profile in live.items() if subject.side is Side.TECHNOLOGY]
+    shortlists: dict[str, tuple[Entry, ...]] = {}
+    for subject, asked in live.items():
+        if subject.side is Side.DEMAND:
+            entries = [
+                Entry(each.id, each.version, logit)
+                for each in offered
+                if each.party.owner != asked.party.owner
+                and each.party.visible_to(asked.party.owner)
+                and asked.party.visible_to(each.party.owner)
+                and (logit := pair_logit(each, asked, MODEL)) >= RULE.least
+            ]
+            shortlists[asked.id] = tuple(sorted(entries, key=lambda entry: entry.rank)[: RULE.most])
+    return shortlists
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6))
+def test_the_end_is_the_same_for_every_interleaving_failure_and_restart(seed: int) -> None:
+    chance = random.Random(seed)
+    history: dict[Subject, list[Change]] = {}
+    for side, count in ((Side.TECHNOLOGY, 14), (Side.DEMAND, 6)):
+        for number in range(count):
+            id = f"owner{number % 5}/{number}"
+            versions = [
+                change(
+                    side,
+                    id,
+                    version,
+                    None if chance.random() < 0.25 else chance.randrange(10**6),
+                    language=chance.choice(["en", "en", "zh"]),
+                    visibility=chance.choice([Visibility.PUBLIC, Visibility.MEMBERS, Visibility.NAMED]),
+                    named=["owner1", "owner2"],
+                )
+                for version in range(1, chance.randint(2, 4))
+            ]
+            history[Subject(side, id)] = versions
+    ends = expected({subject: versions[-1] for subject, versions in history.items()})
+
+    for _ in range(2):
+        state = State()
+        waiting = {subject: list(versions) for subject, versions in history.items()}
+        while waiting:
+            batch: list[Change] = []
+            for _ in range(chance.randint(1, 12)):
+                if waiting:
+                    subject = chance.choice(sorted(waiting, key=str))
+                    batch.append(waiting[subject].pop(0))
+                    if not waiting[subject]:
+                        del waiting[subject]
+            if chance.random() < 0.3:
+                state.poll(batch, fails=True)
+            if chance.random() < 0.2:
+                state.restart()
+            state.poll(batch)
+            if chance.random() < 0.2:
+                state.poll(batch)  # a repetition changes nothing
+        assert state.shortlists == ends
+
+
+def outcomes_of(state: State, *changes: Change) -> dict[str, Outcome]:
+    return {each.demand: each for each in state.poll(list(changes))}
+
+
+def test_news_is_the_first_search_and_the_step_between_none_and_some() -> None:
+    state = State()
+    first = outcomes_of(state, change(Side.DEMAND, "dd/1", 1, 7))["dd/1"]
+    assert (first.is_news, first.entries, first.nearest) == (True, (), None)
+    some = outcomes_of(state, change(Side.TECHNOLOGY, "tt/1", 1, 7))["dd/1"]
+    assert (some.is_news, len(some.entries)) == (True, 1)
+    more = outcomes_of(state, change(Side.TECHNOLOGY, "tt/2", 1, 7))["dd/1"]
+    assert (more.is_news, len(more.entries)) == (False, 2)
+    assert [entry.technology for entry in more.differences[0]] == ["tt/2"]
+    fewer = outcomes_of(state, change(Side.TECHNOLOGY, "tt/1", 2, None))["dd/1"]
+    assert (fewer.is_news, len(fewer.entries)) == (False, 1)
+    none = outcomes_of(state, change(Side.TECHNOLOGY, "tt/2", 2, None))["dd/1"]
+    assert (none.is_news, none.entries) == (True, ())
+    again = outcomes_of(state, change(Side.DEMAND, "dd/1", 2, 7))["dd/1"]
+    assert again.is_news
+    closed = outcomes_of(state, change(Side.DEMAND, "dd/1", 3, None))["dd/1"]
+    assert closed.is_closed
+    assert state.proposed == {}
+
+
+def test_a_search_that_finds_nothing_good_enough_names_the_nearest() -> None:
+    strict = Rule(most=3, least=50.0)
+    shard = Shard(MODEL)
+    changes = {
+        each.subject: each for each in (change(Side.TECHNOLOGY, "tt/1", 1, 1), change(Side.DEMAND, "dd/1", 1, 2))
+    }
+    shard.apply(changes.values())
+    (outcome,) = strict.outcomes(shard, changes, strict.newcomers(shard, changes), {})
+    assert outcome.entries == ()
+    assert outcome.nearest is not None
+    assert outcome.nearest.technology == "tt/1"
+    assert outcome.subjects == {Subject(Side.DEMAND, "dd/1"), Subject(Side.TECHNOLOGY, "tt/1")}
+
+
+def test_lower_and_equal_versions_are_ignored_also_after_a_withdrawal() -> None:
+    shard = Shard(MODEL)
+    shard.apply([change(Side.TECHNOLOGY, "tt/1", 3, None)])
+    shard.confirm(1, {})
+    late = [change(Side.TECHNOLOGY, "tt/1", version, 1) for version in (2, 3)]
+    assert shard.newer(late) == {}
+    anew = change(Side.TECHNOLOGY, "tt/1", 4, 1)
+    assert shard.newer([*late, anew]) == {anew.subject: anew}
+
+
+def test_a_technology_and_a_demand_may_share_an_id() -> None:
+    shard = Shard(MODEL)
+    shard.apply([change(Side.TECHNOLOGY, "aa/1", 1, 1), change(Side.DEMAND, "aa/1", 1, 1)])
+    shard.confirm(1, {})
+    shard.apply([change(Side.DEMAND, "aa/1", 2, None)])
+    assert "aa/1" in shard.technologies
+    assert "aa/1" not in shard.demands
+    shard.take_back()
+    assert "aa/1" in shard.demands
+    assert shard.versions[Subject(Side.DEMAND, "aa/1")] == 1
