@@ -10,13 +10,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import psutil
 
 from bench.setting import report
 from bench.settling import settle
-from bench.whole_platform import whole_platform
+from bench.whole_platform import cpu_percent, cpu_seconds, processes_of, whole_platform
 
 MEMBERS = 12
 SETTLE_SECONDS = 60.0
@@ -25,20 +26,19 @@ CALM_SECONDS = 10.0
 _MB = 1024 * 1024
 
 
-def measure(processes: dict[str, psutil.Process], seconds: float) -> dict[str, Any]:
-    """CPU (percent of a core, mean over the time) and memory (MB, at its end) by name, and their sums."""
-    before = {name: sum(process.cpu_times()[:2]) for name, process in processes.items()}
-    began = time.monotonic()
+def measure(processes: Mapping[str, psutil.Process], seconds: float) -> dict[str, Any]:
+    """CPU (percent of a core, mean over the time) and memory (MB, at its end), in sum and by name."""
+    before, began = cpu_seconds(processes), time.monotonic()
     time.sleep(seconds)
     elapsed = time.monotonic() - began
-    cpu = {name: sum(process.cpu_times()[:2]) - before[name] for name, process in processes.items()}
-    memory = {name: process.memory_info().rss / _MB for name, process in processes.items()}
+    cpu = cpu_percent(before, cpu_seconds(processes), elapsed)
+    memory = {name: round(process.memory_info().rss / _MB) for name, process in processes.items()}
     return {
         "seconds": round(elapsed, 1),
-        "cpu_percent": round(100 * sum(cpu.values()) / elapsed, 2),
-        "rss_mb": round(sum(memory.values())),
-        "cpu_percent_of": {name: round(100 * used / elapsed, 2) for name, used in cpu.items()},
-        "rss_mb_of": {name: round(size) for name, size in memory.items()},
+        "cpu_percent": round(sum(cpu.values()), 1),
+        "rss_mb": sum(memory.values()),
+        "cpu_percent_of": cpu,
+        "rss_mb_of": memory,
     }
 
 
@@ -51,8 +51,7 @@ def main() -> None:
     with whole_platform([f"sample-{number:02}" for number in range(MEMBERS)]) as platform:
         asyncio.run(settle(platform.target, SETTLE_SECONDS))
         time.sleep(CALM_SECONDS)
-        parts = [part for part in platform.state.parts if part.pid is not None]
-        figures = measure({part.name: psutil.Process(part.pid) for part in parts}, arguments.seconds)
+        figures = measure(processes_of(platform), arguments.seconds)
     report(figures)
 
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import orjson
+import psutil
 import uvloop
 from aiokafka import AIOKafkaProducer
 
@@ -28,8 +29,9 @@ from bench.hops import STAGES, Submission, Watch
 from bench.invented_records import Kind, Subject, record, subjects
 from bench.setting import report
 from bench.settling import settle
-from bench.whole_platform import whole_platform
+from bench.whole_platform import cpu_percent, cpu_seconds, processes_of, whole_platform
 from tongtu.embedded.infrastructure import to_standard_error
+from tongtu.supervision.platform import Platform
 from tongtu.target import Target
 from tongtu.writing import Writer, event_headers
 
@@ -97,8 +99,9 @@ async def submit(
     return submissions
 
 
-async def measure(target: Target, records: int, rate: float, seconds: float, seed: int) -> dict[str, Any]:
-    """The figures of contracts.md, and the hops."""
+async def measure(platform: Platform, records: int, rate: float, seconds: float, seed: int) -> dict[str, Any]:
+    """The figures of contracts.md, and where the time goes."""
+    target, processes = platform.target, processes_of(platform) | {"this": psutil.Process()}
     chance = random.Random(seed)
     began = time.monotonic()
     standing = await load(target, records, chance)
@@ -109,7 +112,9 @@ async def measure(target: Target, records: int, rate: float, seconds: float, see
         raise SystemExit(f"--records must be at least {count}: each submission needs a counterpart of its own")
     partners = chance.sample(standing, count)
     async with Watch(target, MEMBERS) as watch:
+        before, submitting = cpu_seconds(processes), time.monotonic()
         submissions = await submit(target, watch, partners, rate, chance)
+        cpu = cpu_percent(before, cpu_seconds(processes), time.monotonic() - submitting)
         began_waiting = time.monotonic()
         while any("told" not in each.seen for each in submissions):
             if time.monotonic() - began_waiting > LATE_SECONDS:
@@ -130,6 +135,7 @@ async def measure(target: Target, records: int, rate: float, seconds: float, see
         "missing": len(counted) - len(arrived),
         "hops": hops(arrived),
         "events": events,
+        "cpu_percent": cpu,
         "load_seconds": round(loaded, 1),
     }
 
@@ -166,7 +172,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with whole_platform(MEMBERS) as platform:
         given = (arguments.records, arguments.rate, arguments.seconds, arguments.seed)
-        figures = uvloop.run(measure(platform.target, *given))
+        figures = uvloop.run(measure(platform, *given))
     report(figures)
 
 

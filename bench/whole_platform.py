@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+import psutil
 
 from bench.setting import new_prefix
 from shared.contracts.events import OrganisationKind, OrganisationRegistered
@@ -43,6 +45,21 @@ def whole_platform(members: Sequence[str]) -> Generator[Platform]:
             yield started
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def processes_of(platform: Platform) -> dict[str, psutil.Process]:
+    """What runs on this machine, by name: the services, and the servers where they are the embedded ones."""
+    return {part.name: psutil.Process(part.pid) for part in platform.state.parts if part.pid is not None}
+
+
+def cpu_seconds(processes: Mapping[str, psutil.Process]) -> dict[str, float]:
+    """What each process has used until now, user and system."""
+    return {name: sum(process.cpu_times()[:2]) for name, process in processes.items()}
+
+
+def cpu_percent(before: Mapping[str, float], after: Mapping[str, float], seconds: float) -> dict[str, float]:
+    """The use between two readings, in percent of one core."""
+    return {name: round(100 * (used - before[name]) / seconds, 1) for name, used in after.items()}
 
 
 async def _register(target: Target, members: Sequence[str]) -> None:

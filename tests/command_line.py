@@ -18,11 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from tests.platform import Platform
 from tongtu.__main__ import run
 from tongtu.supervision.service_process import ServiceProcess
 
 LIMIT_SECONDS = 60.0
+PROCESS_SECONDS = 240.0
+"""For commands that start the whole platform."""
 PROJECT = Path(__file__).parents[1]
 
 
@@ -80,6 +84,22 @@ class CommandLine:
         assert lines[-1].startswith("tongtu: ")
         assert "Traceback" not in done.told
         return lines[-1]
+
+    def process(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Runs a command as a process of its own, for those that start processes and take signals."""
+        return subprocess.run(
+            [sys.executable, "-m", "tongtu", *arguments],
+            cwd=PROJECT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=PROCESS_SECONDS,
+            check=False,
+        )
+
+    def json_of_process(self, *arguments: str) -> Any:
+        """What such a command prints with --json, whatever its exit code."""
+        return json.loads(self.process(*arguments, "--json").stdout)
 
     @contextlib.contextmanager
     def lines(self, *arguments: str) -> Iterator[Callable[[int], list[str]]]:
@@ -140,3 +160,11 @@ def running_service(platform: Platform, name: str, logs: Path, *command: str) ->
         wait_for(lambda: process.pid is None or process.readiness() == "ready", f"{name} ready; see {process.log}")
         assert process.pid is not None, process.log.read_text(errors="replace")[-2000:]
         yield process
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and waits for its parent does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

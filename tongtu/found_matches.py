@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 from pydantic import BaseModel
 
 from shared.contracts.demand import DemandPosted
+from shared.contracts.formats import RECORD_ID
 from shared.contracts.match import DemandSearched, MatchProposed, Side
 from shared.contracts.risk import Assessment, NotAssessed, RiskAssessed
 from shared.contracts.technology import TechnologySubmitted
-from tongtu.errors import CommandError
+from tongtu.errors import CommandError, UsageError
 from tongtu.reading import Reader
 
 
@@ -56,6 +58,8 @@ async def matches_of(reader: Reader, side: Side, id: str) -> Matches:
 
     Raises CommandError if no such record is known, or if it was withdrawn.
     """
+    if not re.fullmatch(RECORD_ID, id):
+        raise UsageError(f"{id} is not a record id: it is MEMBER/LOCAL-ID")
     title = await _title(reader, side, id)
     proposals = [
         proposal

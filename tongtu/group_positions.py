@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
@@ -53,6 +54,42 @@ class GroupPosition:
     def document_id(self, target: Target) -> str:
         """The position's id in MongoDB."""
         return f"{target.prefix}{self.group}:{target.prefix}{self.id}"
+
+
+@dataclass(slots=True)
+class TopicSums:
+    """One consumer group's positions in one topic, summed over its partitions."""
+
+    service: str
+    group: str
+    topic: str
+    partitions: int = 0
+    position: int = 0
+    group_offset: int = 0
+    end: int = 0
+    behind: int = 0
+    unpublished: int = 0
+    held: int = 0
+
+    def add(self, position: GroupPosition) -> None:
+        """Counts one partition in."""
+        next, published = position.next or 0, position.published
+        self.partitions += 1
+        self.position += next
+        self.group_offset += published or 0
+        self.end += position.end or 0
+        self.behind += position.behind
+        self.unpublished += 0 if published is None else max(0, next - published)
+        self.held += position.held is not None
+
+
+def sums(positions: Iterable[GroupPosition], members_together: bool = False) -> list[TopicSums]:
+    """Per consumer group and topic, in the order of the positions; all members' outboxes as one topic if asked."""
+    found: dict[tuple[str, str], TopicSums] = {}
+    for each in positions:
+        topic = re.sub(r"^member\.[a-z0-9-]+\.", "member.*.", each.topic) if members_together else each.topic
+        found.setdefault((each.group, topic), TopicSums(each.service, each.group, topic)).add(each)
+    return list(found.values())
 
 
 @asynccontextmanager

@@ -73,8 +73,8 @@ def say_checks(checks: Iterable[Check], indent: str) -> None:
         sign, style = _SIGNS[check.verdict]
         line = Text(indent if position == 0 else " " * len(indent))
         line.append(sign, style)
-        asked, offered = check.asked or "not said", check.offered or "not said"
-        line.append(f" {check.criterion}: asked {asked}, offered {offered}")
+        said = [f"{name} {value}" for name, value in (("asked", check.asked), ("offered", check.offered)) if value]
+        line.append(f" {check.criterion.replace('_', ' ')}{': ' if said else ''}{', '.join(said)}")
         output().print(line, soft_wrap=True)
 
 

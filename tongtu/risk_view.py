@@ -50,7 +50,10 @@ def _show_figures(risk: Assessment) -> None:
         ("mean loss of the worst 5 %", money(risk.cvar95, currency)),
         ("value of the option to stop", money(risk.option_value, currency)),
         ("months to production", _range(risk.months_to_production)),
-        ("evidence", f"prior worth {risk.evidence.prior_weight:.0f} observations, {risk.evidence.outcomes_used} more"),
+        (
+            "evidence",
+            f"prior worth {risk.evidence.prior_weight:.0f} observations; {risk.evidence.outcomes_used} outcomes used",
+        ),
         ("model", f"{risk.model_version}, {risk.draws:,} draws, seed {risk.seed}"),
     ]
     output().print(table(("figure", ""), rows))

@@ -96,6 +96,8 @@ class Processor(ConsumerRebalanceListener):
         self._ends: dict[TopicPartition, tuple[int, int]] = {}
         """Group offsets that nothing has been published with yet."""
         self._ready = False
+        self._taken = False
+        """Whether the assignment was taken over and nothing has failed since."""
         self._stopping = False
         self._recovery: asyncio.Task[None] | None = None
         self._publishing: asyncio.Task[None] | None = None
@@ -155,17 +157,20 @@ class Processor(ConsumerRebalanceListener):
         return self._assignment if self._ready else None
 
     async def _let_go(self) -> None:
+        taken, self._taken = self._taken, False
         self._assignment += 1
         self._ready = False
         if self._recovery is not None:
             self._recovery.cancel()
         try:
             async with asyncio.timeout(self.options.drain_seconds), self._lock:
-                await self._finish_publishing()
-                if self._ends:
-                    await self._publish([], {})
+                # After a failure a publish may have been dropped half-way: only a take-over finds out what became of it.
+                if taken:
                     await self._finish_publishing()
-                await self._journal.release(list(self._positions.values()))
+                    if self._ends:
+                        await self._publish([], {})
+                        await self._finish_publishing()
+                    await self._journal.release(list(self._positions.values()))
         except Exception as error:
             # Not a loss: whoever takes the partitions over fences this process and publishes what it left.
             log.warning("partitions_not_released", group=self.group, error=repr(error)[:200])
@@ -184,6 +189,7 @@ class Processor(ConsumerRebalanceListener):
         self._start_over()
 
     def _start_over(self) -> None:
+        self._taken = False
         self._assignment += 1
         self._ready = False
         if self.consumer is not None:
@@ -230,7 +236,7 @@ class Processor(ConsumerRebalanceListener):
             tp: self.options.max_records for tp, p in self._positions.items() if p.unclean_ends > 1 or p.in_hand
         }
         consumer.resume(*assignment.positions)
-        self._ready = True
+        self._ready = self._taken = True
         self._looked_at_held = time.monotonic()
         metrics.partitions_owned.labels(self.group).set(len(self._positions))
         metrics.partitions_held.labels(self.group).set(len(self._held))

@@ -79,7 +79,7 @@ def problem_with_compose() -> str | None:
     if problem is not None:
         return problem
     if problem_with_docker(BUILT) is not None:
-        return "the images of the services were never built here: docker compose build (3 minutes the first time)"
+        return "the images of the services were never built here: docker compose build (one to four minutes)"
     answer = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
     return "docker has no compose plugin" if answer.returncode else None
 

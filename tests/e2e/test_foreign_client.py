@@ -287,3 +287,9 @@ def test_a_reader_of_committed_messages_sees_each_once(services: ServiceProcesse
         assert len(set(ids)) == len(ids)
         said = Counter((letter.subject, letter.type, json.dumps(letter.data)) for letter in letters)
         assert not [what for what, count in said.items() if count > 1]
+        versions: dict[str, tuple[int, int]] = {}
+        for letter in letters:
+            if letter.type == PROPOSAL:
+                told = letter.data["versions"]["technology"], letter.data["versions"]["demand"]
+                assert told >= versions.get(letter.subject, (0, 0)), "an earlier version after a later one"
+                versions[letter.subject] = told

@@ -51,7 +51,7 @@ async def test_lag_is_zero_when_all_is_done_whatever_transactions_left_in_the_lo
     first, second = rows["tongtu.risk", "first"], rows["tongtu.notify", "second"]
     assert first["position"] == first["group_offset"] == first["end"] == EVENTS
     # Behind the last record stands the marker of the transaction that wrote it.
-    assert second["position"] < second["end"]
+    assert second["end"] > EVENTS
     assert "tongtu.notify" in chain.run("lag")
 
 

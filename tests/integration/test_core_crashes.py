@@ -18,9 +18,7 @@ MOST_DEATHS = 6
 async def test_a_record_that_kills_the_process_becomes_a_dead_letter(platform: Platform, tmp_path: Path) -> None:
     await ledger.create_topics(platform, partitions=2)
     killer, total = 17, 40
-    await platform.produce(
-        "in", [ledger.entry(n, f"k{n % 7}", "kill" if n == killer else "") for n in range(total)]
-    )
+    await platform.produce("in", [ledger.entry(n, f"k{n % 7}", "kill" if n == killer else "") for n in range(total)])
     good = [number for number in range(total) if number != killer]
     worker = Worker(platform.kafka, platform.mongodb, platform.prefix, tmp_path / "log", partitions=2)
     deaths = 0

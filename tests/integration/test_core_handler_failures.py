@@ -62,9 +62,7 @@ async def test_a_poison_record_is_found_among_two_thousand(platform: Platform) -
     handler = Troubled(fail)
     await ledger.create_topics(platform)
     poison = 1234
-    await platform.produce(
-        "in", [ledger.entry(n, f"k{n % 5}", "fail" if n == poison else "") for n in range(2000)]
-    )
+    await platform.produce("in", [ledger.entry(n, f"k{n % 5}", "fail" if n == poison else "") for n in range(2000)])
     async with ledger.ledger(platform) as service:
         service.on_topic("in", Entry, handler.take)
         async with platform.running(service):
@@ -72,7 +70,12 @@ async def test_a_poison_record_is_found_among_two_thousand(platform: Platform) -
             await ledger.handled(platform, good)
             await ledger.passed_on(platform, good)
             (letter,) = await letters_until(platform, 1)
-    assert (letter.original.offset, letter.error, letter.message, letter.tries) == (poison, "ZeroDivisionError", "poison", 5)
+    assert (letter.original.offset, letter.error, letter.message, letter.tries) == (
+        poison,
+        "ZeroDivisionError",
+        "poison",
+        5,
+    )
     assert letter.traceback_hash
     assert handler.calls_alone == {poison: 5}
     assert handler.calls[poison] <= 5 + 11  # one call a halving
@@ -323,7 +326,12 @@ async def test_a_message_that_cannot_be_sent_is_the_handlers_fault(platform: Pla
 
 @pytest.mark.parametrize(
     "error",
-    [AutoReconnect("gone"), NotPrimaryError("not primary"), KafkaConnectionError("gone"), ConnectionResetError("reset")],
+    [
+        AutoReconnect("gone"),
+        NotPrimaryError("not primary"),
+        KafkaConnectionError("gone"),
+        ConnectionResetError("reset"),
+    ],
     ids=lambda error: type(error).__name__,
 )
 async def test_an_outage_seen_by_a_handler_is_waited_out(platform: Platform, error: Exception) -> None:

@@ -177,5 +177,3 @@ async def _letter(platform: Platform, offset: int) -> DeadLetter:
         return None
 
     return await eventually(written, 20, f"a dead letter for offset {offset}")
-
-

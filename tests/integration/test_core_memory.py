@@ -42,7 +42,9 @@ async def test_memory_stays_flat(platform: Platform, tmp_path: Path, name: str) 
         await eventually(all_came, 60, f"{expected} records")
         assert sizes.count_documents({}) == sizes.count_documents({"times": 1}) == expected
         peak = _peak(process.pid)
-        assert peak - before < 200 * MEGABYTE, f"{before / MEGABYTE:.0f} MB before, {peak / MEGABYTE:.0f} MB at the peak"
+        assert peak - before < 200 * MEGABYTE, (
+            f"{before / MEGABYTE:.0f} MB before, {peak / MEGABYTE:.0f} MB at the peak"
+        )
     finally:
         process.kill()
         process.join()

@@ -17,11 +17,11 @@ from shared.runtime.service import Service
 from shared.streaming.options import Options
 from tests import ledger
 from tests.core_worker import Worker
-from tests.infrastructure import TestInfrastructure
+from tests.infrastructure import Server, TestInfrastructure
 from tests.ledger import Entry, Ledger
 from tests.platform import Platform, eventually
-from tongtu.embedded.process import Server
 
+EXCEEDED_TIME_LIMIT = 262  # MongoDB error code: not one after which the driver waits ten seconds for a primary
 STALL_SECONDS = 4.0
 
 
@@ -64,14 +64,6 @@ def failing(platform: Platform, mode: Mapping[str, Any] | str, **data: Any) -> I
         platform.client.admin.command(command | {"mode": "off"})
 
 
-def server(infra: TestInfrastructure, name: str) -> Server:
-    """The embedded server, or a skip where it is not ours."""
-    found = infra.embedded and getattr(infra.embedded, name)
-    if not found:
-        pytest.skip(f"{name} is not started by the tests, so they cannot stop it")
-    return found
-
-
 UNKNOWN_COMMITS: dict[str, dict[str, Any]] = {
     "connection lost before the commit": {"closeConnection": True},
     "not known whether a majority has it": {
@@ -102,7 +94,7 @@ async def test_commit_whose_result_is_unknown(platform: Platform, name: str) -> 
 async def test_commands_that_fail_now_and_then(platform: Platform, commands: list[str]) -> None:
     async with serving(platform):
         feed = Feed(platform)
-        with failing(platform, {"times": 12}, failCommands=commands, errorCode=91):
+        with failing(platform, {"times": 12}, failCommands=commands, errorCode=EXCEEDED_TIME_LIMIT):
             for _ in range(3):
                 await feed.some()
             await feed.all_is_well()
@@ -136,7 +128,7 @@ class _Totals(Ledger):
 
 
 async def test_mongodb_stalls(platform: Platform, infra: TestInfrastructure) -> None:
-    mongodb = server(infra, "mongodb")
+    mongodb = infra.servers.mongodb
     async with serving(platform):
         feed = Feed(platform)
         await feed.some()
@@ -145,7 +137,7 @@ async def test_mongodb_stalls(platform: Platform, infra: TestInfrastructure) -> 
 
 
 async def test_kafka_stalls(platform: Platform, infra: TestInfrastructure) -> None:
-    kafka = server(infra, "kafka")
+    kafka = infra.servers.kafka
     async with serving(platform) as service:
         feed = Feed(platform)
         await feed.some()
@@ -156,7 +148,7 @@ async def test_kafka_stalls(platform: Platform, infra: TestInfrastructure) -> No
 
 
 async def test_mongodb_is_killed(platform: Platform, infra: TestInfrastructure) -> None:
-    mongodb = server(infra, "mongodb")
+    mongodb = infra.servers.mongodb
     async with serving(platform) as service:
         feed = Feed(platform)
         await feed.some()
@@ -174,7 +166,7 @@ async def test_mongodb_is_killed(platform: Platform, infra: TestInfrastructure) 
 
 
 async def test_kafka_is_killed(platform: Platform, infra: TestInfrastructure) -> None:
-    kafka = server(infra, "kafka")
+    kafka = infra.servers.kafka
     async with serving(platform) as service:
         feed = Feed(platform)
         await feed.some(200)

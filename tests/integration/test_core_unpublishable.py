@@ -165,4 +165,3 @@ async def test_a_topic_that_comes_in_time_gets_its_messages(platform: Platform) 
             assert len(await platform.read_until("late", 5)) == 5
             await ledger.passed_on(platform, range(5))
     assert platform.database(ledger.SERVICE)["unpublishable"].count_documents({}) == 0
-

@@ -105,7 +105,8 @@ def test_a_service_may_do_no_more_than_it_must(service: str) -> None:
 def test_an_image_holds_its_own_service_and_its_own_extra(service: str) -> None:
     assert compose()["services"][service]["build"]["target"] == service
     copied = re.findall(r"COPY (?:--from=(\S+) )?(\S+)", stages()[service])
-    assert copied == [(f"packages-of-{service}", "/opt/tongtu"), ("", f"services/{service}")]
+    code = ["shared", "services/__init__.py", f"services/{service}"]
+    assert copied == [(f"packages-of-{service}", "/opt/tongtu"), *(("", path) for path in code)]
     assert re.findall(r"--extra (\S+)", stages()[f"packages-of-{service}"]) == [service]
     assert service in project()["optional-dependencies"]
 

@@ -74,8 +74,8 @@ async def _submit_and_watch(target: Target) -> bool:
     submitted, malformed = scenario.submissions(), scenario.malformed()
     members = scenario.organisations()
     say(
-        f"{len(members)} 家成员 members submit {len(submitted)} records 条记录, "
-        f"and {len(malformed)} messages of which every kind is wrong 条有误的消息"
+        f"{len(members)} 家成员 members: {len(submitted)} 条成果与需求 technologies and demands, "
+        f"{scenario.kinds_of_malformed()} 种错误消息 kinds of malformed messages"
     )
     expectations = Expectations(submitted)
     observed = Observed()

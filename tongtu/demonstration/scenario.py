@@ -48,6 +48,11 @@ def malformed() -> list[Sent]:
     return sent
 
 
+def kinds_of_malformed() -> int:
+    """How many ways of being wrong there are."""
+    return len(catalogue.malformed())
+
+
 def organisations() -> tuple[OrganisationRegistered, ...]:
     """The members."""
     return catalogue.organisations()

@@ -45,7 +45,7 @@ def show_matches(observed: Observed) -> None:
     for pair in observed.pairs:
         best.setdefault(pair.demand_id, pair)
         counts[pair.demand_id] = counts.get(pair.demand_id, 0) + 1
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0), expand=True)
     table.add_column("需求 demand", no_wrap=True, overflow="ellipsis", ratio=1)
     table.add_column("最佳匹配 best match", no_wrap=True, overflow="ellipsis", ratio=1)
     for column in ("得分 score", "成功 success", "亏损 loss", "NPV P50", "共 of"):

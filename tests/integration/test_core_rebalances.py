@@ -1,0 +1,110 @@
+"""Instances come and go while events flow: partitions change hands, and nothing is lost, done twice or reordered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from shared.runtime.service import Service
+from tests import ledger
+from tests.ledger import Entry, Ledger
+from tests.platform import Platform, eventually
+
+PARTITIONS = 4
+
+
+@asynccontextmanager
+async def instance(platform: Platform) -> AsyncIterator[Service]:
+    async with ledger.ledger(platform, PARTITIONS, max_records=50) as service:
+        service.on_topic("in", Entry, Ledger().take)
+        async with platform.running(service):
+            yield service
+
+
+async def test_instances_that_join_and_leave_under_load(platform: Platform) -> None:
+    await ledger.create_topics(platform, PARTITIONS)
+    fed = 0
+    stop = asyncio.Event()
+
+    async def feed() -> None:
+        nonlocal fed
+        while not stop.is_set():
+            await platform.produce("in", ledger.entries(range(fed, fed + 50), keys=13))
+            fed += 50
+
+    async with instance(platform) as first:
+        feeding = asyncio.create_task(feed())
+        for _ in range(3):
+            async with instance(platform), instance(platform):
+                before = fed
+
+                async def more() -> bool:
+                    return fed >= before + 200  # noqa: B023
+
+                await eventually(more)
+        stop.set()
+        await feeding
+        await ledger.handled(platform, range(fed))
+        await ledger.passed_on(platform, range(fed))
+        await ledger.nothing_waits(platform)
+        processor = first._processors[0]
+        assert len(processor._positions) == PARTITIONS + 1
+        assert not processor._alone, "ends that no record is to blame for count as crashes"
+
+
+async def test_a_stopped_service_leaves_nothing_in_flight(platform: Platform) -> None:
+    await ledger.create_topics(platform, PARTITIONS)
+    await platform.produce("in", ledger.entries(range(3000)))
+    loop = asyncio.get_running_loop()
+    async with ledger.ledger(platform, PARTITIONS, max_records=100) as service:
+        service.on_topic("in", Entry, Ledger().take)
+        async with platform.running(service):
+
+            async def in_the_middle() -> bool:
+                return len(ledger.seen(platform)) > 300
+
+            await eventually(in_the_middle)
+            told = loop.time()
+    assert loop.time() - told < 5
+    database = platform.database(ledger.SERVICE)
+    handled = len(ledger.seen(platform))
+    assert 0 < handled < 3000, "it was to be stopped half-way"
+    assert database["outbox"].count_documents({}) == 0
+    positions = list(database["positions"].find())
+    assert [position["owners"] for position in positions] == [[]] * (PARTITIONS + 1)
+    assert {position["instance"] for position in positions} == {None}
+    await ledger.passed_on(platform, ledger.seen(platform).keys())
+    async with instance(platform):
+        await ledger.handled(platform, range(3000))
+        await ledger.passed_on(platform, range(3000))
+
+
+async def test_more_instances_than_partitions(platform: Platform) -> None:
+    await ledger.create_topics(platform, 1)
+    async with instance(platform), instance(platform), instance(platform) as third:
+        await platform.produce("in", ledger.entries(range(20)))
+        await ledger.handled(platform, range(20))
+        await ledger.passed_on(platform, range(20))
+        assert third.is_ready
+
+
+async def test_a_member_topic_that_appears_is_read_from_its_first_record(platform: Platform) -> None:
+    await platform.create_topics({"member.a.in": 1, "out": 1, ledger.DEAD_LETTERS: 1, ledger.REPLAYS: 1})
+    async with ledger.ledger(platform) as service:
+        service.on_raw(r"^member\.[a-z]+\.in$", RawLedger().take)
+        async with platform.running(service):
+            await platform.produce("member.a.in", ledger.entries(range(10)))
+            await platform.create_topics({"member.b.in": 1})
+            await platform.produce("member.b.in", [ledger.entry(n, "b") for n in range(100, 110)])
+            await ledger.handled(platform, [*range(10), *range(100, 110)], 20)
+            await platform.produce("member.a.in", ledger.entries(range(10, 20)))
+            await ledger.handled(platform, [*range(20), *range(100, 110)], 20)
+            await ledger.passed_on(platform, [*range(20), *range(100, 110)])
+
+
+class RawLedger(Ledger):
+    """The ledger over bytes."""
+
+    async def take(self, events, work):  # type: ignore[no-untyped-def]
+        return await super().take([event.with_data(Entry.model_validate_json(event.data)) for event in events], work)
