@@ -97,10 +97,6 @@ class CommandLine:
             check=False,
         )
 
-    def json_of_process(self, *arguments: str) -> Any:
-        """What such a command prints with --json, whatever its exit code."""
-        return json.loads(self.process(*arguments, "--json").stdout)
-
     @contextlib.contextmanager
     def lines(self, *arguments: str) -> Iterator[Callable[[int], list[str]]]:
         """Runs a command that goes on, as a process; the function gives its first lines. Ctrl-C ends it with 0."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
+from aiokafka import ConsumerRecord
 from pydantic import BaseModel
 from pymongo import UpdateOne
 
+from shared.contracts.dead_letter import DeadLetter
 from shared.runtime.service import Service
 from shared.streaming import Event, Message, UnitOfWork
 from shared.streaming.options import Options
@@ -62,7 +64,7 @@ class Ledger:
         """One message an event."""
         assert self._output is not None
         return [
-            Message(self._output, event.key or "", Entry.type, Entry(number=event.data.number), event)
+            Message(self._output, event.key or "", Entry.type, event.data.model_copy(update={"order": ""}), event)
             for event in events
             if event.data is not None
         ]
@@ -98,7 +100,9 @@ async def create_topics(platform: Platform, partitions: int = 1, **more: int) ->
 
 
 @asynccontextmanager
-async def ledger(platform: Platform, partitions: int = 1, options: Options | None = None, **settings: Any):
+async def ledger(
+    platform: Platform, partitions: int = 1, options: Options | None = None, **settings: Any
+) -> AsyncIterator[Service]:
     """The service in this process, handlers to be added; `async with platform.running(service)` runs it."""
     counts = {"in": partitions, "out": partitions}
     made = Service(
@@ -106,6 +110,18 @@ async def ledger(platform: Platform, partitions: int = 1, options: Options | Non
     )
     async with made as service:
         yield service
+
+
+def entry_of(record: ConsumerRecord[Any, Any]) -> Entry:
+    """What a record of the output says."""
+    assert record.value is not None
+    return Entry.model_validate_json(record.value)
+
+
+def letter_of(record: ConsumerRecord[Any, Any]) -> DeadLetter:
+    """What a record of the dead letters says."""
+    assert record.value is not None
+    return DeadLetter.model_validate_json(record.value)
 
 
 def seen(platform: Platform) -> dict[int, int]:
@@ -128,7 +144,7 @@ async def passed_on(platform: Platform, numbers: Iterable[int], topic: str = "ou
     """Waits until the log has each of these numbers, and asserts: once, in order per key."""
     wanted = list(numbers)
     records = await platform.read_until(topic, len(wanted))
-    found = [(record.key, Entry.model_validate_json(record.value).number) for record in records]
+    found = [(record.key, entry_of(record).number) for record in records]
     assert Counter(number for _, number in found) == Counter(wanted)
     by_key: dict[bytes | None, list[int]] = defaultdict(list)
     for key, number in found:

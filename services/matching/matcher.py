@@ -13,14 +13,14 @@ import structlog
 
 from services.matching.embedding import ENCODER
 from services.matching.outcomes import Outcome, Proposed, Rule
-from services.matching.proposals import Proposer
+from services.matching.proposals import Analysed, Proposer
 from services.matching.ranking import logit
 from services.matching.shard import Change, Shard
 from services.matching.shortlist import Entry
 from services.matching.statistics import Model
 from services.matching.store import MatchingStore
 from services.matching.work import RECORD_VERSION, SHARD, Subject, WorkRecord
-from shared.contracts.events import DemandSearched, MatchProposed, OrganisationKind, Side
+from shared.contracts.events import DemandSearched, MatchProposed, Side
 from shared.streaming import Event, Message, UnitOfWork
 
 log = structlog.get_logger(__name__)
@@ -70,15 +70,13 @@ class Matcher:
         demands = {subject.id for subject in changes if subject.side is Side.DEMAND}
         before = await self._store.proposed(work, number, demands | found.keys(), technologies)
         outcomes = await self._run(lambda: self._rule.outcomes(shard, changes, found, before))
-        records = await self._records(number, changes, outcomes, work)
-        kinds = await self._store.kinds(work, {record.party.owner for record in records.values()})
+        records = await self._records(number, shard, changes, outcomes, work)
         cause = {_change(event).subject: event for event in events}
-        total = len(shard.technologies)
         messages = await self._run(
             lambda: [
                 message
                 for outcome in outcomes
-                for message in self._messages(outcome, records, kinds, total, cause[outcome.cause])
+                for message in self._messages(outcome, records, len(shard.technologies), cause[outcome.cause])
             ]
         )
         self._keep(number, shard, changes, outcomes, work)
@@ -112,19 +110,28 @@ class Matcher:
         return shard
 
     async def _records(
-        self, number: int, changes: Mapping[Subject, Change], outcomes: Sequence[Outcome], work: UnitOfWork
-    ) -> dict[Subject, WorkRecord]:
+        self,
+        number: int,
+        shard: Shard,
+        changes: Mapping[Subject, Change],
+        outcomes: Sequence[Outcome],
+        work: UnitOfWork,
+    ) -> dict[Subject, Analysed]:
         """The records that the messages are made of: from this poll, or else from the state."""
         wanted = {subject for outcome in outcomes if not outcome.is_closed for subject in outcome.subjects}
         records = await self._store.records(work, number, wanted - changes.keys())
         new = {subject: change.work for subject, change in changes.items() if change.work and subject in wanted}
-        return records | new
+        records |= new
+        kinds = await self._store.kinds(work, {record.party.owner for record in records.values()})
+        return {
+            subject: Analysed(record, shard.profile(subject), kinds.get(record.party.owner))
+            for subject, record in records.items()
+        }
 
     def _messages(
         self,
         outcome: Outcome,
-        records: Mapping[Subject, WorkRecord],
-        kinds: Mapping[str, OrganisationKind],
+        records: Mapping[Subject, Analysed],
         technologies: int,
         cause: Event[WorkRecord],
     ) -> Iterable[Message]:
@@ -138,12 +145,12 @@ class Matcher:
         demand = records[Subject(Side.DEMAND, outcome.demand)]
         for entry in proposed:
             technology = records[Subject(Side.TECHNOLOGY, entry.technology)]
-            proposal = self._proposer.proposal(entry, technology, demand, kinds)
+            proposal = self._proposer.proposal(entry, technology, demand)
             yield Message(MatchProposed.topic, proposal.key, MatchProposed.type, proposal, cause)
         if outcome.is_news:
             near = outcome.nearest
             miss = (near, records[Subject(Side.TECHNOLOGY, near.technology)]) if near else None
-            searched = self._proposer.searched(demand, len(outcome.entries), technologies, miss, kinds)
+            searched = self._proposer.searched(demand, len(outcome.entries), technologies, miss)
             yield Message(DemandSearched.topic, searched.key, DemandSearched.type, searched, cause)
 
     def _keep(

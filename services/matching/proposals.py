@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from services.matching.checks import checks
 from services.matching.lexical import SCALE
 from services.matching.match_id import match_id
-from services.matching.profile import Profile, demand_profile, technology_profile
+from services.matching.profile import Profile
 from services.matching.ranking import cosine, score
 from services.matching.shared_terms import shared_terms
 from services.matching.shortlist import Entry
@@ -26,6 +26,48 @@ from shared.contracts.events import (
 _LONGEST_TERM = 64
 
 
+class Analysed:
+    """A record as it was handed on and as the ranking sees it, with what many proposals of it have in common."""
+
+    def __init__(self, work: WorkRecord, profile: Profile, kind: OrganisationKind | None = None) -> None:
+        """`kind`: of its owner, as far as it is known."""
+        self.work = work
+        self.profile = profile
+        self._kind = kind
+
+    @cached_property
+    def technology(self) -> TechnologyParty:
+        """The party of a technology, with the kind of its owner."""
+        party = self.work.technology
+        assert party is not None
+        display = party.display.model_copy(update={"organisation_kind": self._kind})
+        return party.model_copy(update={"display": display})
+
+    @cached_property
+    def demand(self) -> DemandParty:
+        """The party of a demand, with the kind of its owner."""
+        party = self.work.demand
+        assert party is not None
+        display = party.display.model_copy(update={"organisation_kind": self._kind})
+        return party.model_copy(update={"display": display})
+
+    @cached_property
+    def values(self) -> dict[str, int]:
+        """What each of its terms counts in the ranking."""
+        return dict(zip(self.profile.terms, self.profile.values.tolist(), strict=True))
+
+    @cached_property
+    def surfaces(self) -> dict[str, str]:
+        """How it wrote each of its terms."""
+        return dict(zip(self.work.terms, self.work.surfaces, strict=True))
+
+    @cached_property
+    def text(self) -> str:
+        """Its own words, as far as they are shown."""
+        display = self.work.party.display
+        return "\n".join((display.title, display.summary or "", *display.keywords))
+
+
 @dataclass(frozen=True, slots=True)
 class Proposer:
     """Builds the events; holds what all of them have in common."""
@@ -39,38 +81,32 @@ class Proposer:
         """The id of the match of these two."""
         return match_id(self.secret, technology_id, demand_id)
 
-    def proposal(
-        self, entry: Entry, technology: WorkRecord, demand: WorkRecord, kinds: Mapping[str, OrganisationKind]
-    ) -> MatchProposed:
-        """The proposal of a technology for a demand. `kinds`: what is known of the owners."""
-        offer, ask = _technology(technology, kinds), _demand(demand, kinds)
-        offered = technology_profile(offer, technology.counted_terms, technology.numbers, self.model)
-        asked = demand_profile(ask, demand.counted_terms, demand.numbers, self.model)
-        contributions = _contributions(offered, asked)
+    def proposal(self, entry: Entry, technology: Analysed, demand: Analysed) -> MatchProposed:
+        """The proposal of a technology for a demand."""
+        offered, asked = technology.profile, demand.profile
+        shared = demand.values.keys() & technology.values.keys()
+        contributions = {term: demand.values[term] * technology.values[term] for term in shared}
         components = {"semantic": round(cosine(offered.vector, asked.vector), 4)}
         if offered.language == asked.language:
             components["lexical"] = round(sum(contributions.values()) / SCALE**2 - asked.expected, 3)
+        words = shared_terms(contributions, demand.surfaces, demand.text)
+        # Nothing here comes from outside: what is built from valid parts is not validated once more.
         return MatchProposed.model_construct(
-            match_id=self.id_of(offer.id, ask.id),
-            technology=offer,
-            demand=ask,
+            match_id=self.id_of(offered.id, asked.id),
+            technology=technology.technology,
+            demand=demand.demand,
             score=round(score(entry.logit), 4),
             components=components,
-            shared_terms=_words(contributions, demand),
-            checks=checks(offer, ask),
+            shared_terms=tuple(word[:_LONGEST_TERM] for word in words),
+            checks=checks(technology.technology, demand.demand),
             method=self.model.method,
         )
 
     def searched(
-        self,
-        demand: WorkRecord,
-        proposals: int,
-        technologies: int,
-        nearest: tuple[Entry, WorkRecord] | None,
-        kinds: Mapping[str, OrganisationKind],
+        self, demand: Analysed, proposals: int, technologies: int, nearest: tuple[Entry, Analysed] | None
     ) -> DemandSearched:
         """What a search among so many technologies came to; `nearest`: the best one, where none was good enough."""
-        party = demand.party
+        party = demand.work.party
         return DemandSearched(
             demand_id=party.id,
             demand_version=party.version,
@@ -79,14 +115,12 @@ class Proposer:
             proposals=proposals,
             technologies_searched=technologies,
             threshold=self.threshold,
-            nearest_miss=None if nearest is None else self._miss(*nearest, demand, kinds),
+            nearest_miss=None if nearest is None else self._miss(*nearest, demand),
             method=self.model.method,
         )
 
-    def _miss(
-        self, entry: Entry, technology: WorkRecord, demand: WorkRecord, kinds: Mapping[str, OrganisationKind]
-    ) -> NearestMiss:
-        proposal = self.proposal(entry, technology, demand, kinds)
+    def _miss(self, entry: Entry, technology: Analysed, demand: Analysed) -> NearestMiss:
+        proposal = self.proposal(entry, technology, demand)
         return NearestMiss(
             technology_id=entry.technology,
             technology_version=entry.version,
@@ -95,34 +129,3 @@ class Proposer:
             checks=proposal.checks,
             display=proposal.technology.display,
         )
-
-
-def _contributions(technology: Profile, demand: Profile) -> dict[str, int]:
-    impacts = dict(zip(technology.terms, technology.values.tolist(), strict=True))
-    weights = zip(demand.terms, demand.values.tolist(), strict=True)
-    return {term: weight * impacts[term] for term, weight in weights if term in impacts}
-
-
-def _words(contributions: Mapping[str, int], demand: WorkRecord) -> tuple[str, ...]:
-    surfaces = dict(zip(demand.terms, demand.surfaces, strict=True))
-    display = demand.party.display
-    text = "\n".join((display.title, display.summary or "", *display.keywords))
-    return tuple(term[:_LONGEST_TERM] for term in shared_terms(contributions, surfaces, text))
-
-
-def _technology(work: WorkRecord, kinds: Mapping[str, OrganisationKind]) -> TechnologyParty:
-    party = work.technology
-    assert party is not None
-    kind = kinds.get(party.owner)
-    if kind is None:
-        return party
-    return party.model_copy(update={"display": party.display.model_copy(update={"organisation_kind": kind})})
-
-
-def _demand(work: WorkRecord, kinds: Mapping[str, OrganisationKind]) -> DemandParty:
-    party = work.demand
-    assert party is not None
-    kind = kinds.get(party.owner)
-    if kind is None:
-        return party
-    return party.model_copy(update={"display": party.display.model_copy(update={"organisation_kind": kind})})

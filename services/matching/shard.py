@@ -50,6 +50,13 @@ class Shard:
         if change.work is not None:
             self._index(change.subject.side).put(profile_of(change.work, self._model))
 
+    def profile(self, subject: Subject) -> Profile:
+        """The profile of a live record; KeyError where there is none."""
+        profile = self._index(subject.side).get(subject.id)
+        if profile is None:
+            raise KeyError(str(subject))
+        return profile
+
     def newer(self, changes: Iterable[Change]) -> dict[Subject, Change]:
         """The last of the changes to each record that says something new."""
         latest: dict[Subject, Change] = {}

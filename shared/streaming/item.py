@@ -121,7 +121,7 @@ def unwrap_timer(letter: DeadLetter, origin: TopicPartition) -> Timer | None:
     original = letter.original
     if not original.topic.startswith(_TIMER) or original.key_bytes is None:
         return None
-    kept = json_util.loads(original.value_bytes or b"", json_util.JSONOptions(tz_aware=True))
+    kept = json_util.loads(original.value_bytes or b"", json_options=json_util.JSONOptions(tz_aware=True))
     id, name = original.key_bytes.decode(), original.topic.removeprefix(_TIMER)
     return Timer(name, id, kept["due"], kept["data"], origin, kept["trace"])
 

@@ -12,7 +12,6 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
-from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -21,19 +20,19 @@ import structlog
 from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from motor.motor_asyncio import AsyncIOMotorDatabase
 
-from shared.contracts.dead_letter import DeadLetter
 from shared.streaming import metrics
 from shared.streaming.encoding import Encoder
-from shared.streaming.errors import Fenced, HandlerFailed, TooManyFailures
-from shared.streaming.failure_rate import FailureRate
-from shared.streaming.item import Item, Verdict, unwrap, unwrap_timer
+from shared.streaming.errors import Fenced, TooManyFailures
+from shared.streaming.item import Item, Verdict
+from shared.streaming.item_reader import ItemReader
 from shared.streaming.journal import Journal, Position
 from shared.streaming.options import Options
-from shared.streaming.outbox import OutboxDocument
 from shared.streaming.polling_consumer import PollingConsumer
 from shared.streaming.publisher import Publisher
+from shared.streaming.publishing import Publishing
 from shared.streaming.record import Record
-from shared.streaming.subscription import Invalid, Subscription, TimerHandler, to_event
+from shared.streaming.settling import Settling
+from shared.streaming.subscription import Subscription, TimerHandler
 from shared.streaming.take_over import Held, TakeOver
 from shared.streaming.timers import due_timers
 from shared.streaming.transaction import Transaction
@@ -66,14 +65,10 @@ class Processor(ConsumerRebalanceListener):
         self.group = group
         self.options = options
         self.consumer: PollingConsumer | None = None
-        self._prefix = prefix
         self._database = database
-        self._subscriptions = subscriptions
-        self._subscription_by_topic: dict[str, Subscription | None] = {}
         self._timer_handlers = timer_handlers
         self._callbacks = take_over_callbacks
         self._stop_service = stop_service
-        self._replay_topic = f"{service}.replays"
         self._journal = Journal(database, group)
         self._publisher = Publisher(bootstrap_servers, group, options)
         self._take_over = TakeOver(group, uuid.uuid4().hex, self._journal, self._publisher)
@@ -86,21 +81,20 @@ class Processor(ConsumerRebalanceListener):
             timer_handlers,
             options.handler_seconds,
         )
-        self._rate = FailureRate(options.failure_share, options.failure_minimum)
+        self._reader = ItemReader(prefix, subscriptions, timer_handlers, f"{service}.replays")
+        self._settling = Settling(group, options, self._commit)
         self._lock = asyncio.Lock()
         self._assignment = 0
         self._positions: dict[TopicPartition, Position] = {}
         self._held: list[Held] = []
         self._alone: dict[TopicPartition, int] = {}
         """Partitions that hung twice at the same place, with how many records are still to be taken one by one."""
-        self._ends: dict[TopicPartition, tuple[int, int]] = {}
-        """Group offsets that nothing has been published with yet."""
         self._ready = False
         self._taken = False
         """Whether the assignment was taken over and nothing has failed since."""
         self._stopping = False
         self._recovery: asyncio.Task[None] | None = None
-        self._publishing: asyncio.Task[None] | None = None
+        self._publishing = Publishing(group, self._publisher, self._journal, self._take_again)
         self._ticking: asyncio.Task[None] | None = None
         self._failures = 0
         self._looked_at_held = 0.0
@@ -131,9 +125,10 @@ class Processor(ConsumerRebalanceListener):
         if self.consumer is not None:
             self.consumer.pause(*self.consumer.assignment())
         await self._let_go()
-        for task in (self._ticking, self._recovery, self._publishing):
+        for task in (self._ticking, self._recovery):
             if task is not None:
                 task.cancel()
+        self._publishing.cancel()
         await self._publisher.stop()
 
     # --- assignment ---------------------------------------------------------------------------------------------
@@ -164,17 +159,17 @@ class Processor(ConsumerRebalanceListener):
             self._recovery.cancel()
         try:
             async with asyncio.timeout(self.options.drain_seconds), self._lock:
-                # After a failure a publish may have been dropped half-way: only a take-over finds out what became of it.
+                # After a failure a publish may have been dropped half-way: only a take-over finds out what came of it.
                 if taken:
-                    await self._finish_publishing()
-                    if self._ends:
-                        await self._publish([], {})
-                        await self._finish_publishing()
+                    await self._publishing.finish()
+                    await self._publishing.flush()
+                    await self._publishing.finish()
                     await self._journal.release(list(self._positions.values()))
         except Exception as error:
             # Not a loss: whoever takes the partitions over fences this process and publishes what it left.
             log.warning("partitions_not_released", group=self.group, error=repr(error)[:200])
-        self._positions, self._ends = {}, {}
+        self._positions = {}
+        self._publishing.begin({})
         metrics.partitions_owned.labels(self.group).set(0)
 
     def _take_again(self, error: BaseException) -> None:
@@ -218,7 +213,7 @@ class Processor(ConsumerRebalanceListener):
     async def _recover_once(self, number: int) -> None:
         consumer = self.consumer
         assert consumer is not None
-        await self._drop_publishing()
+        await self._publishing.drop()
         partitions = consumer.assignment()
         consumer.pause(*partitions)
         assignment = await self._take_over.run(consumer, partitions)
@@ -231,7 +226,8 @@ class Processor(ConsumerRebalanceListener):
         for held in assignment.held:
             # Paused it stays; but while a partition has no place at all, aiokafka fetches nothing from its broker.
             consumer.seek(held.position.partition, held.position.next or 0)
-        self._positions, self._held, self._ends = assignment.positions, assignment.held, assignment.behind
+        self._positions, self._held = assignment.positions, assignment.held
+        self._publishing.begin(assignment.behind)
         self._alone = {
             tp: self.options.max_records for tp, p in self._positions.items() if p.unclean_ends > 1 or p.in_hand
         }
@@ -285,7 +281,8 @@ class Processor(ConsumerRebalanceListener):
                 return
             for partition, (_, position) in moves.items():
                 self._positions[partition] = position
-                self._ends[partition] = (position.next or 0, position.sequence)
+            ends = {partition: (position.next or 0, position.sequence) for partition, (_, position) in moves.items()}
+            await self._publishing.add([], ends)
 
     async def _take(self, records: Sequence[ConsumerRecord[Any, Any] | Record]) -> None:
         together: list[Item] = []
@@ -295,90 +292,17 @@ class Processor(ConsumerRebalanceListener):
             position = self._positions.get(origin)
             if position is None or position.next is None:
                 continue
-            topic, first = name.removeprefix(self._prefix), position.next
+            topic, first = self._reader.topic(name), position.next
             items = alone if origin in self._alone else together
             for raw in run:
-                record = self._record(raw, origin, topic)
+                record = self._reader.record(raw, origin, topic)
                 if record.next_offset > first:
-                    items.append(self._item(record))
-        # Counted before the first fails: ten in a row at the start of a poll are not all that there is.
-        self._rate.add(valid=sum(item.is_valid for item in (*together, *alone)))
+                    items.append(self._reader.item(record))
+        self._settling.count([*together, *alone])
         if together:
-            await self._settle(together)
+            await self._settling.settle(together)
         for item in alone:
             await self._settle_alone(item)
-
-    def _record(self, raw: ConsumerRecord[Any, Any] | Record, origin: TopicPartition, topic: str) -> Record:
-        if isinstance(raw, Record):
-            return replace(raw, topic=topic)
-        return Record(origin, raw.offset, topic, raw.partition, raw.timestamp, raw.key, raw.value, raw.headers)
-
-    def _item(self, record: Record) -> Item:
-        origin = record.origin
-        subscription = self._subscription_of(record.topic)
-        if subscription is None and record.topic == self._replay_topic:
-            if record.value is None:
-                return Item(origin, record)
-            try:
-                letter = DeadLetter.model_validate_json(record.value)
-                timer = unwrap_timer(letter, origin)
-            except ValueError as error:  # pydantic's ValidationError among them
-                return Item(origin, record, verdict=Verdict("Invalid", f"not a dead letter: {error}"[:4000]))
-            record = unwrap(letter, record)
-            if timer is not None and timer.name in self._timer_handlers:
-                return Item(origin, record, timer=timer)
-            subscription = self._subscription_of(record.topic)
-        if subscription is not None:
-            try:
-                return Item(origin, record, to_event(record, subscription), subscription)
-            except Invalid as invalid:
-                return Item(origin, record, verdict=Verdict(invalid.error, str(invalid)))
-            except Exception as error:  # whatever a record can do to the reading of it, it stops nobody else's
-                log.exception("record_unexpected", group=self.group, topic=record.topic, offset=record.offset)
-                return Item(origin, record, verdict=Verdict.of(error, 1))
-        if record.replay_of is not None:  # another consumer group of this service handles it
-            return Item(origin, record)
-        return Item(origin, record, verdict=Verdict("NoHandler", f"nothing here handles {record.topic}"))
-
-    def _subscription_of(self, topic: str) -> Subscription | None:
-        try:
-            return self._subscription_by_topic[topic]
-        except KeyError:
-            found = next((each for each in self._subscriptions if each.takes(topic)), None)
-            self._subscription_by_topic[topic] = found
-            return found
-
-    async def _settle(self, items: Sequence[Item]) -> None:
-        """Processes items together; where a handler fails, in halves, until the one at fault stands alone."""
-        try:
-            await self._commit(items)
-        except HandlerFailed as failure:
-            if len(items) > 1:
-                half = len(items) // 2
-                await self._settle(items[:half])
-                await self._settle(items[half:])
-            else:
-                await self._try_alone(items[0], failure)
-
-    async def _try_alone(self, item: Item, failure: HandlerFailed) -> None:
-        tries = 1
-        too_slow = isinstance(failure.__cause__, TimeoutError)
-        while tries < self.options.tries and not too_slow:
-            await asyncio.sleep(random.uniform(0, 0.02 * 2**tries))
-            try:
-                await self._commit([item])
-                return
-            except HandlerFailed as again:
-                failure = again
-                tries += 1
-                too_slow = isinstance(failure.__cause__, TimeoutError)
-        verdict = Verdict.of(failure.__cause__ or failure, tries)
-        log.error("handler_failed", group=self.group, topic=item.origin.topic, error=verdict.error, tries=tries)
-        metrics.handler_failures.labels(self.group).inc()
-        await self._commit([item.condemned(verdict)])
-        self._rate.add(failed=1)
-        if self._rate.is_alarming:
-            raise TooManyFailures(str(self._rate)) from failure
 
     async def _settle_alone(self, item: Item) -> None:
         """Processes one record of a partition that did not survive twice; at the third crash with it, a dead letter."""
@@ -388,11 +312,11 @@ class Processor(ConsumerRebalanceListener):
         tries = position.in_hand[1] if position.in_hand and position.in_hand[0] == offset else 0
         if tries >= self.options.crashes:
             log.error("record_crashes_the_service", group=self.group, position=position.id, offset=offset)
-            await self._commit([item.condemned(Verdict("Crash", "the process ended with this record in hand", tries))])
+            await self._settling.condemn(item, Verdict("Crash", "the process ended with this record in hand", tries))
             return
         await self._journal.mark_in_hand(position, offset, tries + 1)
         self._positions[item.origin] = position.holding(offset, tries + 1)
-        await self._settle([item])
+        await self._settling.settle([item])
         left = self._alone.get(item.origin, 0) - 1
         if left > 0:
             self._alone[item.origin] = left
@@ -405,46 +329,7 @@ class Processor(ConsumerRebalanceListener):
         valid = sum(1 for item in items if item.verdict is None and item.record is not None)
         metrics.records_processed.labels(self.group).inc(valid)
         ends = {tp: (position.next or 0, position.sequence) for tp, position in committed.positions.items()}
-        await self._publish(committed.documents, ends)
-
-    # --- publishing ---------------------------------------------------------------------------------------------
-
-    async def _publish(self, documents: Sequence[OutboxDocument], ends: dict[TopicPartition, tuple[int, int]]) -> None:
-        """Publishes in the background, after what is in flight; bare group offsets wait for the tick."""
-        if documents or not ends:
-            await self._finish_publishing()
-            ends = self._ends | ends
-            self._ends = {}
-            self._publishing = asyncio.create_task(self._publish_now(documents, ends))
-            self._publishing.add_done_callback(self._on_published)
-        else:
-            self._ends |= ends
-
-    async def _publish_now(
-        self, documents: Sequence[OutboxDocument], ends: dict[TopicPartition, tuple[int, int]]
-    ) -> None:
-        with metrics.publish_seconds.labels(self.group).time():
-            await self._publisher.publish(documents, ends)
-        if documents:
-            metrics.messages_published.labels(self.group).inc(sum(len(document.messages) for document in documents))
-            await self._journal.delete(documents)
-
-    def _on_published(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None and self._publishing is task:
-            self._take_again(error)
-
-    async def _finish_publishing(self) -> None:
-        """Waits for the publish in flight. Raises what it failed with."""
-        if self._publishing is not None:
-            await asyncio.shield(self._publishing)
-            self._publishing = None
-
-    async def _drop_publishing(self) -> None:
-        """Waits until no publish is in flight, whatever became of it: the take-over finds out from the log."""
-        publishing, self._publishing = self._publishing, None
-        if publishing is not None:
-            publishing.cancel()
-            await asyncio.wait([publishing])
+        await self._publishing.add(committed.documents, ends)
 
     # --- once a second ------------------------------------------------------------------------------------------
 
@@ -470,17 +355,17 @@ class Processor(ConsumerRebalanceListener):
             async with self._lock:
                 if self._ready:
                     await self._fire_timers()
-        if self._ends and (self._publishing is None or self._publishing.done()):
+        if self._publishing.ends_wait:
             async with self._lock:
-                if self._ready and self._ends:
-                    await self._publish([], {})
+                if self._ready:
+                    await self._publishing.flush()
         self._measure_lag()
 
     async def _fire_timers(self) -> None:
         origins = {position.id: tp for tp, position in self._positions.items()}
         timers = await due_timers(self._database, self.group, origins, set(self._timer_handlers))
         if timers:
-            await self._settle([Item(timer.origin, timer=timer) for timer in timers])
+            await self._settling.settle([Item(timer.origin, timer=timer) for timer in timers])
 
     def _measure_lag(self) -> None:
         consumer = self.consumer

@@ -55,9 +55,7 @@ class Publisher:
     async def _fence(self, transactional_id: str) -> None:
         await _stop(await self._started(transactional_id))
 
-    async def publish(
-        self, documents: Sequence[OutboxDocument], ends: Ends, apart: Collection[Outgoing] = ()
-    ) -> None:
+    async def publish(self, documents: Sequence[OutboxDocument], ends: Ends, apart: Collection[Outgoing] = ()) -> None:
         """Messages of the documents and the group offsets of their partitions: all in the log, or nothing.
 
         A batch of its own begins with each of the messages `apart`. Raises RefusedForGood for batches that Kafka

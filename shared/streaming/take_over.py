@@ -115,9 +115,7 @@ class TakeOver:
         if lot:
             await self._publish(taken.positions, lot, ends)
 
-    async def _publish(
-        self, positions: Sequence[Position], documents: Sequence[OutboxDocument], ends: Ends
-    ) -> None:
+    async def _publish(self, positions: Sequence[Position], documents: Sequence[OutboxDocument], ends: Ends) -> None:
         """Publishes, and sets aside what Kafka refuses: a batch is halved until the message at fault stands alone."""
         left = {document.id: document for document in documents}
         apart: list[Outgoing] = []

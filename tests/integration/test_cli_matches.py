@@ -130,8 +130,8 @@ async def test_a_risk_that_is_not_there_says_how_far_the_match_got(platform: Pla
 
 
 async def test_what_cannot_be_assessed_says_what_is_missing(platform: Platform, log: Log) -> None:
-    value = example(RiskAssessed.type) | {"match_id": "m-1"}
-    value["proposal"]["match_id"] = "m-1"
+    value = example(RiskAssessed.type)
+    value["match_id"] = value["proposal"]["match_id"] = "m-1"
     value["assessment"] = {"status": "not_assessed", "reason": "nothing_given", "missing": ["/technology/plan"]}
     await log.write("risk.assessed", "m-1", value)
     printed = CommandLine.on(platform).run("risk", "m-1")

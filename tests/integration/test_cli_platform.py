@@ -1,7 +1,9 @@
 """The whole platform as a program: up in the background, a service killed and started again, down with nothing left."""
 
+import json
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,17 +33,22 @@ def tongtu(tmp_path: Path) -> Iterator[CommandLine]:
         }
     )
     yield command_line
-    command_line.process("down")
+    command_line.finish("down")
 
 
 def parts(tongtu: CommandLine) -> dict[str, Any]:
-    return {part["name"]: part for part in tongtu.json_of_process("status")["parts"]}
+    return {part["name"]: part for part in state_of(tongtu)["parts"]}
+
+
+def state_of(tongtu: CommandLine) -> Any:
+    """What status says, ready or not."""
+    return json.loads(tongtu.finish("status", "--json").printed)
 
 
 def test_up_status_down(tongtu: CommandLine, tmp_path: Path) -> None:
     assert tongtu.process("up", "--detach").returncode == 0
-    assert tongtu.process("up", "--detach").returncode == 1
-    state = tongtu.json_of_process("status")
+    assert "runs already" in tongtu.refusal("up", "--detach")
+    state = tongtu.json("status")
     assert state["running"]
     assert state["ready"]
     assert {part["name"] for part in state["parts"]} == PARTS
@@ -51,27 +58,32 @@ def test_up_status_down(tongtu: CommandLine, tmp_path: Path) -> None:
     assert all(map(is_alive, pids))
 
     # Without an address in the environment, commands find what runs here.
-    assert tongtu.process("members", "add", "steel-works", "--name-zh", "示例钢铁").returncode == 0
-    assert "示例钢铁" in tongtu.process("members", "list").stdout
+    tongtu.run("members", "add", "steel-works", "--name-zh", "示例钢铁")
+    assert "示例钢铁" in tongtu.run("members", "list")
 
     killed = parts(tongtu)["notify"]["pid"]
     os.kill(killed, signal.SIGKILL)
     wait_for(lambda: parts(tongtu)["notify"]["pid"] not in (None, killed), "notify runs again")
-    wait_for(lambda: tongtu.json_of_process("status")["ready"], "all is ready again")
+    wait_for(lambda: state_of(tongtu)["ready"], "all is ready again")
     assert parts(tongtu)["notify"]["restarts"] == 1
-    assert "notify ended once" in tongtu.process("status").stdout
+    assert "notify ended once" in tongtu.run("status")
 
     pids += [part["pid"] for part in parts(tongtu).values()]
-    assert tongtu.process("down").returncode == 0
+    tongtu.run("down")
     assert not any(map(is_alive, pids))
-    assert tongtu.process("status").returncode == 1
-    assert "nothing runs" in tongtu.process("down").stderr
+    assert "nothing was started" in tongtu.run("status", code=1)
+    tongtu.run("down")
 
 
 def test_nothing_is_left_of_a_platform_that_is_killed(tongtu: CommandLine) -> None:
-    assert tongtu.process("up", "--detach").returncode == 0
-    state = tongtu.json_of_process("status")
-    pids = [part["pid"] for part in state["parts"]]
-    psutil.Process(state["pid"]).kill()
+    command = [sys.executable, "-m", "tongtu", "up"]
+    with psutil.Popen(command, env=tongtu.environment, stdout=-3, stderr=-3) as platform:
+        try:
+            wait_for(
+                lambda: parts(tongtu).keys() == PARTS and all(p["pid"] for p in parts(tongtu).values()), "all runs"
+            )
+            pids = [part["pid"] for part in parts(tongtu).values()]
+        finally:
+            platform.kill()
     wait_for(lambda: not any(map(is_alive, pids)), "the end of every part")
-    assert tongtu.process("up", "--detach").returncode == 0  # and its home can be used again
+    assert not state_of(tongtu)["running"]

@@ -45,14 +45,14 @@ class Troubled(Ledger):
 
 async def letters(platform: Platform) -> list[DeadLetter]:
     """The dead letters in the log now."""
-    return [DeadLetter.model_validate_json(record.value) for record in await platform.read(ledger.DEAD_LETTERS)]
+    return [ledger.letter_of(record) for record in await platform.read(ledger.DEAD_LETTERS)]
 
 
 async def letters_until(platform: Platform, count: int) -> list[DeadLetter]:
     """The dead letters, once there are so many; fails if there are more."""
     records = await platform.read_until(ledger.DEAD_LETTERS, count)
     assert len(records) == count
-    return [DeadLetter.model_validate_json(record.value) for record in records]
+    return [ledger.letter_of(record) for record in records]
 
 
 async def test_a_poison_record_is_found_among_two_thousand(platform: Platform) -> None:

@@ -163,7 +163,7 @@ async def test_a_typed_subscription_handles_it_or_keeps_it_as_a_dead_letter(type
 
 async def test_nothing_was_published_twice_and_no_letter_was_written_for_a_good_record(typed: Running) -> None:
     platform = typed.platform
-    published = [Entry.model_validate_json(r.value).number for r in await platform.read("out")]
+    published = [ledger.entry_of(r).number for r in await platform.read("out")]
     assert sorted(n for n in published if n != NUMBER) == list(range(typed.number))
     letters = [record.key for record in await platform.read(ledger.DEAD_LETTERS)]
     assert len(letters) == len(set(letters)) == sum(hostile.error is not None for hostile in HOSTILE.values())
@@ -173,7 +173,7 @@ async def _letter(platform: Platform, offset: int) -> DeadLetter:
     async def written() -> DeadLetter | None:
         for record in await platform.read(ledger.DEAD_LETTERS):
             if record.key == f"in/0/{offset}".encode():
-                return DeadLetter.model_validate_json(record.value)
+                return ledger.letter_of(record)
         return None
 
     return await eventually(written, 20, f"a dead letter for offset {offset}")

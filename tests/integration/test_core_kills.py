@@ -1,4 +1,4 @@
-"""SIGKILL between any two steps of processing, publishing, taking over and letting go: nothing is lost or done twice."""
+"""SIGKILL between any two steps of processing, publishing, taking over, letting go: nothing is lost or done twice."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from tests.platform import Platform, eventually
 
 PARTITIONS = 2
 EVENTS = 40
+MOST_DEATHS = 6
+"""Two before a partition is taken record by record, three with the record alone in hand, and one to spare."""
 
 JOURNAL = "shared.streaming.journal:Journal"
 TRANSACTION = "shared.streaming.transaction:Transaction"
@@ -171,3 +173,53 @@ async def test_killed_between_any_two_steps_of(
 async def test_killed_while_letting_go(infra: TestInfrastructure, tmp_path: Path) -> None:
     cases = [(str(kill), Case(infra, tmp_path).killed_at_its_end(kill)) for kill in LETTING_GO]
     await _all([(name, asyncio.create_task(case)) for name, case in cases])
+
+
+async def test_more_messages_than_one_document_holds_are_published_whole_after_a_kill(
+    infra: TestInfrastructure, tmp_path: Path
+) -> None:
+    case = Case(infra, tmp_path)
+    await ledger.create_topics(case.platform, PARTITIONS)
+    case.fed = 300
+    padded = [ledger.entry(n, "k", padding="x" * 60_000) for n in range(case.fed)]
+    await case.platform.produce("in", padded, compression_type="gzip")
+    await case.dies(case.start(LEFT_UNPUBLISHED))
+    left = list(case.platform.database(ledger.SERVICE)["outbox"].find())
+    assert len(left) > 1
+    assert len({(document["position"], document["sequence"]) for document in left}) == 1
+    await case.all_is_well()
+    case.platform.close()
+
+
+async def test_a_record_that_kills_the_process_becomes_a_dead_letter(infra: TestInfrastructure, tmp_path: Path) -> None:
+    case = Case(infra, tmp_path)
+    await ledger.create_topics(case.platform, PARTITIONS)
+    killer, total = 17, 40
+    records = [ledger.entry(n, f"k{n % 7}", "kill" if n == killer else "") for n in range(total)]
+    await case.platform.produce("in", records)
+    good = [number for number in range(total) if number != killer]
+    process = case.start()
+    deaths = 0
+
+    async def through_or_dead() -> bool:
+        return process.exitcode is not None or set(good) <= ledger.seen(case.platform).keys()
+
+    try:
+        while True:
+            await eventually(through_or_dead)
+            if process.exitcode is None:
+                break
+            assert process.exitcode == -signal.SIGKILL
+            deaths += 1
+            assert deaths <= MOST_DEATHS
+            process = case.start()
+        await ledger.handled(case.platform, good)
+        await ledger.passed_on(case.platform, good)
+        (record,) = await case.platform.read_until(ledger.DEAD_LETTERS, 1)
+    finally:
+        process.kill()
+        process.join()
+    letter = ledger.letter_of(record)
+    assert letter.error == "Crash"
+    assert letter.original.value_bytes == records[killer][1]
+    case.platform.close()

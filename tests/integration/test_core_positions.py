@@ -200,7 +200,7 @@ async def test_retention_of_what_was_read_holds_nothing_though_markers_of_transa
     await producer.start()
     async with two_inputs(platform) as service:
         async with producer.transaction():
-            key, value, headers = ledger.entry(0)
+            _, value, headers = ledger.entry(0)
             await producer.send(f"{platform.prefix}in", value, key=b"k", headers=headers)
         await ledger.handled(platform, [0])
 
@@ -224,7 +224,7 @@ async def test_a_member_that_aborts_is_no_work_and_no_lag(platform: Platform) ->
     async with two_inputs(platform):
         for number in range(3):
             await producer.begin_transaction()
-            key, value, headers = ledger.entry(100 + number)
+            _, value, headers = ledger.entry(100 + number)
             await producer.send(f"{platform.prefix}in", value, key=b"k", headers=headers)
             await producer.abort_transaction()
             await platform.produce("in", ledger.entries([number]))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
 
 from shared.runtime.service import Service
+from shared.streaming import Event, Message, UnitOfWork
 from tests import ledger
 from tests.ledger import Entry, Ledger
 from tests.platform import Platform, eventually
@@ -15,8 +18,8 @@ PARTITIONS = 4
 
 
 @asynccontextmanager
-async def instance(platform: Platform) -> AsyncIterator[Service]:
-    async with ledger.ledger(platform, PARTITIONS, max_records=50) as service:
+async def instance(platform: Platform, partitions: int = PARTITIONS) -> AsyncIterator[Service]:
+    async with ledger.ledger(platform, partitions, max_records=50) as service:
         service.on_topic("in", Entry, Ledger().take)
         async with platform.running(service):
             yield service
@@ -82,7 +85,7 @@ async def test_a_stopped_service_leaves_nothing_in_flight(platform: Platform) ->
 
 async def test_more_instances_than_partitions(platform: Platform) -> None:
     await ledger.create_topics(platform, 1)
-    async with instance(platform), instance(platform), instance(platform) as third:
+    async with instance(platform, 1), instance(platform, 1), instance(platform, 1) as third:
         await platform.produce("in", ledger.entries(range(20)))
         await ledger.handled(platform, range(20))
         await ledger.passed_on(platform, range(20))
@@ -106,5 +109,6 @@ async def test_a_member_topic_that_appears_is_read_from_its_first_record(platfor
 class RawLedger(Ledger):
     """The ledger over bytes."""
 
-    async def take(self, events, work):  # type: ignore[no-untyped-def]
-        return await super().take([event.with_data(Entry.model_validate_json(event.data)) for event in events], work)
+    async def take(self, events: Sequence[Event[Any]], work: UnitOfWork) -> list[Message]:
+        read = [replace(event, data=Entry.model_validate_json(event.data)) for event in events]
+        return await super().take(read, work)

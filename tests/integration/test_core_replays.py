@@ -40,7 +40,7 @@ async def test_a_replayed_dead_letter_is_handled_once_however_often_it_comes(pla
         async with platform.running(service):
             await platform.produce("in", [ledger.entry(n, order="fail" if n == 3 else "") for n in range(6)])
             (record,) = await platform.read_until(ledger.DEAD_LETTERS, 1)
-            letter = DeadLetter.model_validate_json(record.value)
+            letter = ledger.letter_of(record)
             handler.healed = True
             await replay(platform, letter, 3)
             await ledger.handled(platform, range(6))
@@ -52,7 +52,7 @@ async def test_a_replayed_dead_letter_is_handled_once_however_often_it_comes(pla
             await replay(platform, letter)
             await platform.produce("in", [ledger.entry(7)])
             await ledger.handled(platform, range(8))
-    numbers = sorted(Entry.model_validate_json(r.value).number for r in await platform.read("out"))
+    numbers = sorted(ledger.entry_of(r).number for r in await platform.read("out"))
     assert numbers == list(range(8))
     assert handler.topics == {"in"}
 
@@ -65,10 +65,10 @@ async def test_a_replay_that_fails_again_is_the_same_letter_again(platform: Plat
         async with platform.running(service):
             await platform.produce("in", [ledger.entry(n, order="fail" if n == 3 else "") for n in range(6)])
             (record,) = await platform.read_until(ledger.DEAD_LETTERS, 1)
-            first = DeadLetter.model_validate_json(record.value)
+            first = ledger.letter_of(record)
             await replay(platform, first)
             record = (await platform.read_until(ledger.DEAD_LETTERS, 2))[1]
-            again = DeadLetter.model_validate_json(record.value)
+            again = ledger.letter_of(record)
     assert again.original == first.original
     assert record.key == first.key.encode()
 
@@ -82,7 +82,7 @@ async def test_what_is_no_dead_letter_becomes_one(platform: Platform) -> None:
             await platform.produce("in", [ledger.entry(1)])
             await ledger.handled(platform, [1])
             records = await platform.read_until(ledger.DEAD_LETTERS, 2)
-    letters = [DeadLetter.model_validate_json(record.value) for record in records]
+    letters = [ledger.letter_of(record) for record in records]
     assert [(letter.original.value_bytes, letter.error) for letter in letters] == [
         (b"nonsense", "Invalid"),
         (b"{}", "Invalid"),

@@ -27,7 +27,7 @@ async def test_records_that_arrive_while_the_assignment_is_taken_again_are_not_l
                 # The poll that waits now began under the assignment that is given up here.
                 processor._take_again(KafkaError("a publish failed"))
                 await eventually(taken)
-                key, value, headers = ledger.entry(number)
+                _, value, headers = ledger.entry(number)
                 await producer.send_and_wait(f"{platform.prefix}in", value, key=b"k", headers=headers)
             await ledger.handled(platform, range(20), 20)
             await ledger.passed_on(platform, range(20))

@@ -11,7 +11,8 @@ from services.matching.checks import affordable, checks, in_time, same_region
 from services.matching.embedding import ENCODER
 from services.matching.encoding import body, demand_party, shortened, technology_party, work_record
 from services.matching.match_id import match_id
-from services.matching.proposals import Proposer
+from services.matching.proposals import Analysed, Proposer
+from services.matching.shard import profile_of
 from services.matching.shared_terms import shared_terms
 from services.matching.shortlist import Entry
 from services.matching.work import Subject, WorkRecord
@@ -68,8 +69,12 @@ def verdicts(offer: TechnologySubmitted, ask: DemandPosted) -> dict[str, Verdict
     return {each.criterion: each.verdict for each in checks(technology_party(offer), demand_party(ask))}
 
 
-def analysed(record: TechnologySubmitted | DemandPosted, seed: int = 1) -> WorkRecord:
+def work(record: TechnologySubmitted | DemandPosted, seed: int = 1) -> WorkRecord:
     return work_record(record, vector(seed), ENCODER)
+
+
+def analysed(record: TechnologySubmitted | DemandPosted, kind: OrganisationKind | None = None) -> Analysed:
+    return Analysed(work(record), profile_of(work(record), MODEL), kind)
 
 
 def test_each_criterion_that_the_demand_names_has_a_verdict() -> None:
@@ -152,7 +157,7 @@ def test_a_text_is_cut_at_the_end_of_a_sentence() -> None:
 
 
 def test_a_work_record_survives_json() -> None:
-    for record in (analysed(technology()), analysed(demand(), 2)):
+    for record in (work(technology()), work(demand(), 2)):
         again = WorkRecord.model_validate_json(record.model_dump_json())
         assert again == record
         assert again.numbers.tolist() == record.numbers.tolist()
@@ -160,9 +165,9 @@ def test_a_work_record_survives_json() -> None:
 
 
 def test_a_work_record_is_of_one_side_and_whole() -> None:
-    good = analysed(technology()).model_dump()
+    good = work(technology()).model_dump()
     for wrong in (
-        {"demand": analysed(demand()).demand},
+        {"demand": work(demand()).demand},
         {"technology": None},
         {"terms": ["one"]},
         {"vector": b"short"},
@@ -186,12 +191,8 @@ def test_keywords_and_targets_are_part_of_what_is_compared() -> None:
 
 
 def test_a_proposal_is_valid_self_contained_and_explains_itself() -> None:
-    proposal = PROPOSER.proposal(
-        Entry("maker/coating", 2, 1.1),
-        analysed(technology()),
-        analysed(demand()),
-        {"maker": OrganisationKind.INSTITUTE},
-    )
+    offer = analysed(technology(), OrganisationKind.INSTITUTE)
+    proposal = PROPOSER.proposal(Entry("maker/coating", 2, 1.1), offer, analysed(demand()))
     again = MatchProposed.model_validate_json(proposal.model_dump_json())
     assert again.score == 0.7503
     assert again.components["semantic"] == 1.0
@@ -208,13 +209,13 @@ def test_a_proposal_is_valid_self_contained_and_explains_itself() -> None:
 
 def test_across_languages_only_the_meaning_is_a_component() -> None:
     english = analysed(demand(language="en", title="Blades", problem="Coating"))
-    proposal = PROPOSER.proposal(Entry("maker/coating", 2, 1.1), analysed(technology()), english, {})
+    proposal = PROPOSER.proposal(Entry("maker/coating", 2, 1.1), analysed(technology()), english)
     assert proposal.components.keys() == {"semantic"}
 
 
 def test_no_good_match_names_the_nearest_miss_with_its_checks() -> None:
     near = (Entry("maker/coating", 2, -2.0), analysed(technology()))
-    searched = PROPOSER.searched(analysed(demand()), 0, 41, near, {})
+    searched = PROPOSER.searched(analysed(demand()), 0, 41, near)
     assert (searched.proposals, searched.technologies_searched, searched.threshold) == (0, 41, 0.25)
     assert searched.nearest_miss is not None
     assert searched.nearest_miss.score == 0.1192

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import IO
 
+import psutil
 import typer
 
 from shared.runtime.settings import ServiceSettings, load
@@ -108,8 +109,15 @@ def stop(home: Path) -> None:
     except PermissionError:
         raise CommandError(f"process {state.pid} belongs to another user: ask that user to stop it") from None
     deadline = time.monotonic() + _STOP_SECONDS
-    while is_running(home) or embedded_running(home) is not None:
+    while is_running(home) or embedded_running(home) is not None or _is_alive(state.pid):
         if time.monotonic() > deadline:
             raise CommandError(f"process {state.pid} still runs after {_STOP_SECONDS:.0f} s: kill -9 {state.pid}")
         time.sleep(_LOOK_SECONDS)
     note("stopped")
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
