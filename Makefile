@@ -25,6 +25,7 @@ test: install  ## all tests, on real Kafka and MongoDB
 	$(RUN)/pytest
 
 lint: install  ## style, types, imports, contracts
+	@$(UV) lock --check --quiet
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/pyright

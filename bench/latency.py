@@ -105,7 +105,7 @@ async def measure(platform: Platform, records: int, rate: float, seconds: float,
     chance = random.Random(seed)
     began = time.monotonic()
     standing = await load(target, records, chance)
-    loaded = time.monotonic() - began
+    loaded, load_cpu = time.monotonic() - began, cpu_seconds(processes)
     to_standard_error(f"{records} records after {loaded:.0f} s")
     count = WARM_UP + round(rate * seconds)
     if count > records:
@@ -114,12 +114,12 @@ async def measure(platform: Platform, records: int, rate: float, seconds: float,
     async with Watch(target, MEMBERS) as watch:
         before, submitting = cpu_seconds(processes), time.monotonic()
         submissions = await submit(target, watch, partners, rate, chance)
-        cpu = cpu_percent(before, cpu_seconds(processes), time.monotonic() - submitting)
         began_waiting = time.monotonic()
         while any("told" not in each.seen for each in submissions):
             if time.monotonic() - began_waiting > LATE_SECONDS:
                 break
             await asyncio.sleep(0.1)
+        cpu = cpu_percent(before, cpu_seconds(processes), time.monotonic() - submitting)
         events = dict(watch.read)
     counted = submissions[WARM_UP:]
     arrived = [each for each in counted if "told" in each.seen]
@@ -137,6 +137,7 @@ async def measure(platform: Platform, records: int, rate: float, seconds: float,
         "events": events,
         "cpu_percent": cpu,
         "load_seconds": round(loaded, 1),
+        "load_cpu_seconds": {name: round(used, 1) for name, used in load_cpu.items()},
     }
 
 

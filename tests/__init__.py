@@ -1,1 +1,1 @@
-"""Tests: unit (no I/O), contract (schemas and examples), integration and e2e (real Kafka and MongoDB), chaos (kills)."""
+"""Tests: unit (no I/O), contract (schemas, examples), integration and e2e (real Kafka and MongoDB), chaos (kills)."""

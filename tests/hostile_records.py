@@ -41,7 +41,6 @@ class Hostile:
     problems: bool = False
     error: str | None = None
     codec: int = 0
-    readable: bool = True
     kept: bool = True
     """Whether the dead letter keeps the value (not where it is too large)."""
 
@@ -73,27 +72,32 @@ def _envelope(**members: object) -> bytes:
     return json.dumps({**event, **members}).encode()
 
 
-_BAD = {"problems": True, "error": "NotACloudEvent"}
-_BOMB = {"problems": True, "error": "Unreadable", "readable": False}
+def _bad(record: RawRecord, codec: int = 0) -> Hostile:
+    return Hostile(record, problems=True, error="NotACloudEvent", codec=codec)
+
+
+def _bomb(codec: int, size: int) -> Hostile:
+    return Hostile(_event(value=b"\0" * size), problems=True, error="Unreadable", codec=codec)
+
 
 HOSTILE: dict[str, Hostile] = {
-    "header name not UTF-8": Hostile(_event(extra=[(b"\xff\xfe", b"x")]), **_BAD),
+    "header name not UTF-8": _bad(_event(extra=[(b"\xff\xfe", b"x")])),
     "header name empty": Hostile(_event(extra=[(b"", b"x")])),
     "header name of 50 KB": Hostile(_event(extra=[(b"n" * 50_000, b"x")])),
-    "attribute name not UTF-8": Hostile(_event(extra=[(b"ce_\xff", b"x")]), **_BAD),
-    "attribute value null": Hostile(_event(extra=[(b"ce_subject", None)]), **_BAD),
-    "attribute value not UTF-8": Hostile(_event(extra=[(b"ce_subject", b"\xe4\xb8")]), **_BAD),
-    "attribute twice": Hostile(_event(extra=[(b"ce_id", b"other")]), **_BAD),
-    "attribute of 10 KB": Hostile(_event(extra=[(b"ce_subject", b"s" * 10_000)]), **_BAD),
+    "attribute name not UTF-8": _bad(_event(extra=[(b"ce_\xff", b"x")])),
+    "attribute value null": _bad(_event(extra=[(b"ce_subject", None)])),
+    "attribute value not UTF-8": _bad(_event(extra=[(b"ce_subject", b"\xe4\xb8")])),
+    "attribute twice": _bad(_event(extra=[(b"ce_id", b"other")])),
+    "attribute of 10 KB": _bad(_event(extra=[(b"ce_subject", b"s" * 10_000)])),
     "foreign header null": Hostile(_event(extra=[(b"foreign", None)])),
     "foreign header not UTF-8": Hostile(_event(extra=[(b"foreign", b"\xff\x00\xfe")])),
     "foreign header twice": Hostile(_event(extra=[(b"foreign", b"a"), (b"foreign", b"")])),
-    "300 headers": Hostile(_event(extra=[(b"h%d" % number, b"x") for number in range(300)]), **_BAD),
-    "100 KB of headers": Hostile(_event(extra=[(b"h", b"x" * 50_000)] * 2), **_BAD),
-    "no headers": Hostile((b"k", GOOD, []), **_BAD),
+    "300 headers": _bad(_event(extra=[(b"h%d" % number, b"x") for number in range(300)])),
+    "100 KB of headers": _bad(_event(extra=[(b"h", b"x" * 50_000)] * 2)),
+    "no headers": _bad((b"k", GOOD, [])),
     "key null": Hostile(_event(key=None)),
     "key empty": Hostile(_event(key=b"")),
-    "key not UTF-8": Hostile(_event(key=b"\xff\xfe"), **_BAD),
+    "key not UTF-8": _bad(_event(key=b"\xff\xfe")),
     "value null": Hostile(_event(value=None)),
     "value empty": Hostile(_event(value=b""), error="Invalid"),
     "key and value null": Hostile(_event(key=None, value=None)),
@@ -121,27 +125,27 @@ HOSTILE: dict[str, Hostile] = {
         _structured(_envelope(data={"number": NUMBER}), b"application/cloudevents+json; charset=UTF-8")
     ),
     "structured, base64": Hostile(_structured(_envelope(data_base64="eyJudW1iZXIiOjcwMDAwMDB9"))),
-    "structured, other charset": Hostile(
-        _structured(_envelope(data={"number": 1}), b"application/cloudevents+json; charset=gbk"), **_BAD
+    "structured, other charset": _bad(
+        _structured(_envelope(data={"number": 1}), b"application/cloudevents+json; charset=gbk")
     ),
-    "structured, a batch of events": Hostile(_structured(b"[]", b"application/cloudevents-batch+json"), **_BAD),
-    "structured, broken JSON": Hostile(_structured(_envelope()[:-5]), **_BAD),
-    "structured, deep JSON": Hostile(_structured(b'{"data":' + b"[" * 200_000), **_BAD),
-    "structured, not an object": Hostile(_structured(b'"text"'), **_BAD),
-    "structured, null": Hostile((b"k", None, [(b"content-type", b"application/cloudevents+json")]), **_BAD),
-    "structured, broken base64": Hostile(_structured(_envelope(data_base64="e!")), **_BAD),
-    "structured, base64 that is no text": Hostile(_structured(_envelope(data_base64={"a": 1})), **_BAD),
-    "structured, data twice": Hostile(_structured(_envelope(data={"number": 1}, data_base64="e30=")), **_BAD),
-    "structured, id not a text": Hostile(_structured(_envelope(id={"a": 1}, data={"number": 1})), **_BAD),
+    "structured, a batch of events": _bad(_structured(b"[]", b"application/cloudevents-batch+json")),
+    "structured, broken JSON": _bad(_structured(_envelope()[:-5])),
+    "structured, deep JSON": _bad(_structured(b'{"data":' + b"[" * 200_000)),
+    "structured, not an object": _bad(_structured(b'"text"')),
+    "structured, null": _bad((b"k", None, [(b"content-type", b"application/cloudevents+json")])),
+    "structured, broken base64": _bad(_structured(_envelope(data_base64="e!"))),
+    "structured, base64 that is no text": _bad(_structured(_envelope(data_base64={"a": 1}))),
+    "structured, data twice": _bad(_structured(_envelope(data={"number": 1}, data_base64="e30="))),
+    "structured, id not a text": _bad(_structured(_envelope(id={"a": 1}, data={"number": 1}))),
     "gzip": Hostile(_event(), codec=raw_batches.GZIP),
     "snappy": Hostile(_event(), codec=raw_batches.SNAPPY),
     "lz4": Hostile(_event(), codec=raw_batches.LZ4),
     "zstd": Hostile(_event(), codec=raw_batches.ZSTD),
-    "compressed, header name not UTF-8": Hostile(_event(extra=[(b"\xff", b"x")]), **_BAD, codec=raw_batches.ZSTD),
+    "compressed, header name not UTF-8": _bad(_event(extra=[(b"\xff", b"x")]), codec=raw_batches.ZSTD),
 }
 
 BOMBS: dict[str, Hostile] = {
-    "gzip bomb": Hostile(_event(value=b"\0" * UNFOLDED), codec=raw_batches.GZIP, **_BOMB),
-    "zstd bomb": Hostile(_event(value=b"\0" * UNFOLDED), codec=raw_batches.ZSTD, **_BOMB),
-    "lz4 bomb": Hostile(_event(value=b"\0" * (UNFOLDED // 2)), codec=raw_batches.LZ4, **_BOMB),
+    "gzip bomb": _bomb(raw_batches.GZIP, UNFOLDED),
+    "zstd bomb": _bomb(raw_batches.ZSTD, UNFOLDED),
+    "lz4 bomb": _bomb(raw_batches.LZ4, UNFOLDED // 2),
 }

@@ -15,6 +15,7 @@ from aiokafka.structs import OffsetAndMetadata
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
 
 from shared.runtime.mongodb import connect, database_of
+from tongtu.errors import CommandError
 from tongtu.target import Target
 
 _QUIET_SECONDS = 2.0
@@ -50,10 +51,6 @@ class GroupPosition:
     def id(self) -> str:
         """`TOPIC/PARTITION`."""
         return f"{self.topic}/{self.partition}"
-
-    def document_id(self, target: Target) -> str:
-        """The position's id in MongoDB."""
-        return f"{target.prefix}{self.group}:{target.prefix}{self.id}"
 
 
 @dataclass(slots=True)
@@ -131,6 +128,24 @@ async def group_positions(target: Target, services: Iterable[str] | None = None)
         (_position(target, service, document, published, logs) for service, document in documents),
         key=lambda position: (position.group, position.topic, position.partition),
     )
+
+
+async def decide(target: Target, position: GroupPosition, offset: int) -> None:
+    """Has the group go on at that offset, whoever reads the partition now: it is fenced by the raised epoch.
+
+    Raises CommandError if the partition was taken over since the position was read.
+    """
+    change = {
+        "$set": {"next": offset, "epoch": position.epoch + 1, "held": None, "in_hand": None},
+        # Never below what the log knows: else the state would count as older than the log for ever.
+        "$max": {"sequence": position.published_sequence or 0},
+    }
+    async with mongodb(target) as client:
+        positions = database(client, target, position.service)["positions"]
+        id = f"{target.prefix}{position.group}:{target.prefix}{position.id}"
+        result = await positions.update_one({"_id": id, "epoch": position.epoch}, change)
+    if result.matched_count == 0:
+        raise CommandError(f"another process took {position.id} over in the meantime: look at it, then decide again")
 
 
 def _position(

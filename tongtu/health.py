@@ -16,7 +16,7 @@ from tongtu.supervision.state import PlatformState, read_state
 from tongtu.target import Target, target
 
 _DATA_SECONDS = 30.0
-_NO_LETTERS = ".dead-letters"
+_DEAD_LETTERS = ".dead-letters"
 
 
 @dataclass(slots=True)
@@ -107,7 +107,7 @@ async def _waiting(where: Target) -> dict[str, ServiceHealth]:
     from tongtu.group_positions import database, group_positions, mongodb, services_with_state
     from tongtu.reading import Reader
 
-    names = [topic.name.removesuffix(_NO_LETTERS) for topic in load_topics() if topic.name.endswith(_NO_LETTERS)]
+    names = [topic.name.removesuffix(_DEAD_LETTERS) for topic in load_topics() if topic.name.endswith(_DEAD_LETTERS)]
     async with mongodb(where) as client:
         with_state = await services_with_state(client, where)
         services = {name: ServiceHealth() for name in dict.fromkeys([*names, *with_state])}
@@ -121,8 +121,8 @@ async def _waiting(where: Target) -> dict[str, ServiceHealth]:
         existing = await reader.topics()
         for name, service in services.items():
             service.lag, service.held = lag[name], held[name]
-            if f"{name}{_NO_LETTERS}" in existing:
-                service.dead_letters = await reader.count(f"{name}{_NO_LETTERS}")
+            if f"{name}{_DEAD_LETTERS}" in existing:
+                service.dead_letters = await reader.count(f"{name}{_DEAD_LETTERS}")
     return services
 
 

@@ -110,5 +110,5 @@ class RawLedger(Ledger):
     """The ledger over bytes."""
 
     async def take(self, events: Sequence[Event[Any]], work: UnitOfWork) -> list[Message]:
-        read = [replace(event, data=Entry.model_validate_json(event.data)) for event in events]
+        read = [replace(event, data=Entry.model_validate_json(event.data or b"")) for event in events]
         return await super().take(read, work)

@@ -90,7 +90,9 @@ async def test_a_transaction_that_is_open_is_waited_for(platform: Platform) -> N
 
 async def test_an_unreadable_record_in_the_middle_of_a_batch_costs_no_other(platform: Platform) -> None:
     await ledger.create_topics(platform)
-    good = [(f"k{n}".encode(), ledger.entry(n)[1], UNREADABLE.record[2][:5]) for n in range(3000)]
+    good: list[raw_batches.RawRecord] = [
+        (f"k{n}".encode(), ledger.entry(n)[1], UNREADABLE.record[2][:5]) for n in range(3000)
+    ]
     good.insert(1500, UNREADABLE.record)
     data = raw_batches.batch(raw_batches.body(good), len(good))
     await raw_batches.produce(platform.kafka, platform.prefix + "in", data)

@@ -93,7 +93,7 @@ async def test_one_too_large_among_very_many(platform: Platform) -> None:
         return [*fanned, *padding.passed_on(events)]
 
     async with ledger.ledger(platform) as service:
-        service._partitions_of = lambda topic: 3 if topic == "fan" else 1
+        service._partitions_of = {"fan": 3, "out": 1}.__getitem__
         service.on_topic("in", Entry, take)
         async with platform.running(service):
             await set_aside(platform, 2)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
+import struct
+import zlib
 from collections.abc import Callable
 
 import cramjam
@@ -57,10 +60,9 @@ def test_refuses_what_is_cut_off_or_altered_or_gives_something_else_but_never_en
     broken = [whole[:cut] for cut in range(0, len(whole), 101)]
     broken += [whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :] for at in range(0, len(whole), 101)]
     for data in broken:
-        try:
+        # What kind of error it is does not matter: the reader takes any of them for "cannot be read".
+        with contextlib.suppress(CorruptRecordException, ValueError, struct.error, zlib.error):
             decode(data)
-        except Exception as error:
-            assert not isinstance(error, MemoryError)
 
 
 def test_counts_what_was_unfolded() -> None:

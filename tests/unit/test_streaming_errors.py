@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError
+from bson.errors import InvalidDocument
 from pymongo.errors import (
     AutoReconnect,
     BulkWriteError,
     DocumentTooLarge,
     DuplicateKeyError,
     ExecutionTimeout,
-    InvalidDocument,
     NetworkTimeout,
     NotPrimaryError,
     OperationFailure,

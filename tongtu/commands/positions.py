@@ -10,7 +10,6 @@ from tongtu.errors import CommandError, UsageError
 
 if TYPE_CHECKING:
     from tongtu.group_positions import GroupPosition
-    from tongtu.target import Target
 
 group = typer.Typer(
     help="How far each input partition is processed.",
@@ -55,7 +54,7 @@ def set_position(
 ) -> None:
     """Decide where a service goes on in a partition. What lies between is skipped, or processed once more.
 
-    Whoever reads the partition now is fenced and takes it again from there, within about 10 s.
+    It takes effect within 10 s in a partition that is held, else with its next record.
     """
     import asyncio
 
@@ -63,7 +62,7 @@ def set_position(
 
 
 async def _set(service: str, partition: str, to: str, group: str | None) -> None:
-    from tongtu.group_positions import database, group_positions, mongodb
+    from tongtu.group_positions import decide, group_positions
     from tongtu.output import say
     from tongtu.target import target
 
@@ -80,13 +79,11 @@ async def _set(service: str, partition: str, to: str, group: str | None) -> None
         raise CommandError(f"several groups of {service} read {partition}: say which with --group ({groups})")
     position = found[0]
     offset = _offset(position, to)
-    async with mongodb(where) as client:
-        await _write(database(client, where, service)["positions"], where, position, offset)
+    await decide(where, position, offset)
     say(f"{position.group} goes on in {partition} at {offset} (it stood at {position.next})")
 
 
 def _offset(position: GroupPosition, to: str) -> int:
-
     if position.start is None or position.end is None:
         raise CommandError(f"there is no topic {position.topic}: create it with `tongtu topics apply`")
     if to in ("earliest", "latest"):
@@ -96,17 +93,3 @@ def _offset(position: GroupPosition, to: str) -> int:
     if not position.start <= int(to) <= position.end:
         raise CommandError(f"{position.id} has offsets {position.start} to {position.end}, not {to}: choose in between")
     return int(to)
-
-
-async def _write(positions: object, where: Target, position: GroupPosition, offset: int) -> None:
-    from typing import Any, cast
-
-    change = {
-        "$set": {"next": offset, "epoch": position.epoch + 1, "held": None, "in_hand": None},
-        # Never below what the log knows: else the state would count as older than the log for ever.
-        "$max": {"sequence": position.published_sequence or 0},
-    }
-    decided = {"_id": position.document_id(where), "epoch": position.epoch}
-    result = await cast(Any, positions).update_one(decided, change)
-    if result.matched_count == 0:
-        raise CommandError(f"another process took {position.id} over in the meantime: look at it, then decide again")
