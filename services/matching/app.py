@@ -7,7 +7,7 @@ from typing import Any
 
 from services.matching.embedding import Embedder
 from services.matching.handlers import Encoder, Organisations
-from services.matching.matcher import Matcher
+from services.matching.matcher import CONTINUATION, Matcher
 from services.matching.settings import MatchingSettings
 from services.matching.statistics import Model
 from services.matching.store import MatchingStore
@@ -27,7 +27,7 @@ def assemble(service: Service, settings: MatchingSettings, shards: int | None = 
 
     async def take_over(partitions: Collection[Any]) -> None:
         topic = f"{settings.prefix}{WorkRecord.topic}"
-        await matcher.take_over(partition.partition for partition in partitions if partition.topic == topic)
+        await matcher.take_over({partition.partition for partition in partitions if partition.topic == topic})
 
     service.at_start(matcher.prepare)
     encode = service.stage("encode")
@@ -35,6 +35,7 @@ def assemble(service: Service, settings: MatchingSettings, shards: int | None = 
     encode.on(DemandPosted, encoder.encode_demands)
     service.on(OrganisationRegistered, Organisations(store).remember)
     service.on(WorkRecord, matcher.match)
+    service.on_timer(CONTINUATION, matcher.finish)
     service.at_takeover(take_over)
 
 

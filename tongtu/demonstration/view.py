@@ -81,7 +81,7 @@ def show_comparison(comparison: Comparison) -> None:
     """What was compared with the catalogue, and every difference."""
     say()
     for name, (good, total) in comparison.counts.items():
-        sign, style = ("✓", "green") if good == total else ("✗", "red")
+        sign, style = ("✓", "green") if good == total else ("!", "yellow")
         line = Text(sign, style)
         line.append(f" {good:>3} of {total:>3}  {name}")
         output().print(line)
@@ -90,6 +90,8 @@ def show_comparison(comparison: Comparison) -> None:
         say(f"  ✗ {difference}", "red")
     if len(differences) > _MOST_TOLD:
         say(f"  ✗ and {len(differences) - _MOST_TOLD} more", "red")
+    for remark in comparison.remarks:
+        say(f"  ! {remark}", "yellow")
 
 
 def _demand_titles() -> dict[str, str]:
