@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from services.matching import matcher
 from services.matching.app import assemble
 from services.matching.settings import MatchingSettings
 from services.matching.store import PROPOSALS, SHARDS, TECHNOLOGIES
@@ -63,11 +64,11 @@ BREWING: dict[str, Any] = {
 }
 
 
-def technology(id: str, version: int = 1, **fields: Any) -> Record:
+def technology(id: str, version: int = 1, /, **fields: Any) -> Record:
     return record(TechnologySubmitted.type, id, version, fields)
 
 
-def demand(id: str, version: int = 1, **fields: Any) -> Record:
+def demand(id: str, version: int = 1, /, **fields: Any) -> Record:
     return record(DemandPosted.type, id, version, fields)
 
 
@@ -358,3 +359,18 @@ async def test_state_changed_behind_an_instances_back_is_noticed(matching: Platf
     await matching.produce("demand.posted", [demand("plant/blades", **COATING_WANTED)])
     pairs = {("maker/one", "utility/blades"), ("maker/one", "plant/blades"), ("maker/two", "plant/blades")}
     await until_standing(matching, pairs)
+
+
+async def test_a_technology_that_fits_many_demands_reaches_them_in_several_polls(
+    matching: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(matcher, "MOST_DEMANDS", 3)
+    wanted = [demand(f"user{number}/blades", **COATING_WANTED) for number in range(10)]
+    await matching.produce("demand.posted", wanted)
+    await searches(matching, 10)
+    await matching.produce("technology.submitted", [technology("maker/one", **COATING)])
+    pairs = {("maker/one", f"user{number}/blades") for number in range(10)}
+    await until_standing(matching, pairs)
+    await matching.produce("technology.submitted", [gone(TechnologySubmitted.type, "maker/one", 2)])
+    await until_standing(matching, set())
+    assert len(await matching.read(MatchProposed.topic)) == 20
