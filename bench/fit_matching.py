@@ -3,8 +3,8 @@
 What comes from where:
 - How common English terms are: the share of US SBIR solicitation topics and award abstracts (public data) that hold
   each. Only CRC-32 numbers and shares are kept, no text.
-- How common Chinese bigrams are: word frequencies of a Chinese dictionary (`dict.txt` of the jieba package, MIT), as the
-  chance that a document of 400 characters holds them; words that every technical record uses, by hand (bench/fit/).
+- How common Chinese bigrams are: word frequencies of a Chinese dictionary (`dict.txt` of the jieba package, MIT), as
+  the chance that a document of 400 characters holds them; words that every technical record uses, by hand (bench/fit/).
 - The weights: the semantic weight relative to the lexical one maximises the likelihood that a labelled technology comes
   first, on half of the labelled SBIR topics (split by title). Both are then scaled so that the score is the probability
   that a pair belongs together, against a hundred that do not; the pairs of bench/fit/ (hand-written, Chinese and
@@ -75,6 +75,12 @@ class Records:
         if cache is not None:
             np.savez(cache, ids=np.array(list(stored)), vectors=np.stack(list(stored.values())))
         self.vectors = [stored[id] for id, *_ in self.rows]
+
+    def keep(self, indexes: Sequence[int]) -> None:
+        """Forgets all the others."""
+        self.rows = [self.rows[index] for index in indexes]
+        self.terms = [self.terms[index] for index in indexes]
+        self.vectors = [self.vectors[index] for index in indexes]
 
     def profiles(self, model: Model) -> list[Profile]:
         """The profiles of all of them, each side with an owner of its own."""
@@ -207,6 +213,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def main() -> None:
+    """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sbir", type=Path, required=True, help="demands, technologies and relevant_pairs")
     parser.add_argument("--chinese", type=Path, required=True, help="dict.txt of jieba: word, frequency, kind")
@@ -229,9 +236,7 @@ def main() -> None:
     pairs = [line.split("\t") for line in (arguments.sbir / "relevant_pairs.tsv").read_text().splitlines()[1:]]
     labelled = {demand for demand, _ in pairs}
     kept = [index for index, row in enumerate(demands.rows) if row[0] in labelled]
-    demands.rows, demands.terms, demands.vectors = (
-        [values[index] for index in kept] for values in (demands.rows, demands.terms, demands.vectors)
-    )
+    demands.keep(kept)
     relevant = np.zeros((len(kept), len(technologies.rows)), dtype=np.bool_)
     number = {row[0]: index for index, row in enumerate(demands.rows)}
     for demand, technology in pairs:
@@ -256,12 +261,15 @@ def main() -> None:
 
     def temperature(ratio: float) -> float:
         scores = mixed(ratio, fitting)
-        best = minimize_scalar(
-            lambda t: listwise_loss(t * scores, relevant[fitting]), bounds=(0.01, 3), method="bounded"
-        )
+
+        def loss(steepness: float) -> float:
+            return listwise_loss(steepness * scores, relevant[fitting])
+
+        best: Any = minimize_scalar(loss, bounds=(0.01, 3), method="bounded")
         return float(best.fun)
 
-    ratio = float(minimize_scalar(temperature, bounds=(0, 30), method="bounded").x)
+    found: Any = minimize_scalar(temperature, bounds=(0, 30), method="bounded")
+    ratio = float(found.x)
     one_language = [(hand[language, language], language) for language in ("en", "zh")]
     slope, intercept = calibrated(
         [(mixed(ratio, fitting), relevant[fitting], 1.0)]

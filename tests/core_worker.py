@@ -33,17 +33,18 @@ SESSION_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """Where the process ends itself: before or after the `at`-th call of a method, `module:Class.method`.
+    """Where the process ends itself: before or after the first call of a method, `module:Class.method`.
 
-    A call with an empty first argument has nothing to do and does not count.
+    A call with an empty first argument has nothing to do and does not count. With SIGSTOP it does not end there, but
+    waits for a SIGCONT.
     """
 
     method: str
     when: str
-    at: int = 1
+    signal: signal.Signals = signal.SIGKILL
 
     def __str__(self) -> str:
-        return f"{self.when} call {self.at} of {self.method.rpartition(':')[2]}"
+        return f"{self.when} {self.method.rpartition(':')[2]}"
 
     def arm(self) -> None:
         """Wraps the method in this process."""
@@ -53,18 +54,18 @@ class Kill:
         for parent in parents:
             owner = getattr(owner, parent)
         original: Callable[..., Awaitable[Any]] = getattr(owner, name)
-        calls = 0
+        called = False
 
         async def wrapped(*arguments: Any, **named: Any) -> Any:
-            nonlocal calls
-            if len(arguments) > 1 and not arguments[1]:
+            nonlocal called
+            if called or (len(arguments) > 1 and not arguments[1]):
                 return await original(*arguments, **named)
-            calls += 1
-            if self.when == "before" and calls == self.at:
-                os.kill(os.getpid(), signal.SIGKILL)
+            called = True
+            if self.when == "before":
+                os.kill(os.getpid(), self.signal)
             result = await original(*arguments, **named)
-            if self.when == "after" and calls == self.at:
-                os.kill(os.getpid(), signal.SIGKILL)
+            if self.when == "after":
+                os.kill(os.getpid(), self.signal)
             return result
 
         setattr(owner, name, wrapped)

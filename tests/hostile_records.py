@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cramjam
@@ -25,7 +25,7 @@ ENVELOPE: list[tuple[bytes, bytes | None]] = [
     (b"ce_type", Entry.type.encode()),
     (b"content-type", b"application/json"),
 ]
-UNFOLDED = 300 * 1024 * 1024
+UNFOLDED = 200 * 1024 * 1024
 """Bytes that a bomb unfolds to."""
 
 
@@ -74,10 +74,6 @@ def _envelope(**members: object) -> bytes:
 
 def _bad(record: RawRecord, codec: int = 0) -> Hostile:
     return Hostile(record, problems=True, error="NotACloudEvent", codec=codec)
-
-
-def _bomb(codec: int, size: int) -> Hostile:
-    return Hostile(_event(value=b"\0" * size), problems=True, error="Unreadable", codec=codec)
 
 
 HOSTILE: dict[str, Hostile] = {
@@ -144,8 +140,15 @@ HOSTILE: dict[str, Hostile] = {
     "compressed, header name not UTF-8": _bad(_event(extra=[(b"\xff", b"x")]), codec=raw_batches.ZSTD),
 }
 
-BOMBS: dict[str, Hostile] = {
-    "gzip bomb": _bomb(raw_batches.GZIP, UNFOLDED),
-    "zstd bomb": _bomb(raw_batches.ZSTD, UNFOLDED),
-    "lz4 bomb": _bomb(raw_batches.LZ4, UNFOLDED // 2),
-}
+
+def bombs() -> list[bytes]:
+    """Batches of one record that unfolds to hundreds of megabytes, one for each codec that can."""
+    return [
+        _bomb(raw_batches.GZIP, UNFOLDED, lambda payload: gzip.compress(payload, 1)),
+        _bomb(raw_batches.ZSTD, UNFOLDED, lambda payload: bytes(cramjam.zstd.compress(payload, 1))),
+        _bomb(raw_batches.LZ4, UNFOLDED // 2, lz4_encode),
+    ]
+
+
+def _bomb(codec: int, size: int, compress: Callable[[bytes], bytes]) -> bytes:
+    return raw_batches.batch(compress(raw_batches.body([_event(value=bytes(size))])), 1, codec)

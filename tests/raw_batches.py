@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
@@ -48,20 +48,34 @@ def batch(payload: bytes, count: int, codec: int = 0) -> bytes:
     return struct.pack(">qiibI", 0, len(checked) + 9, -1, 2, calc_crc32c(checked)) + checked
 
 
-async def produce(kafka: str, topic: str, data: bytes, partition: int = 0) -> None:
-    """Writes a batch as it is. Raises the error that the broker answers."""
-    client = AIOKafkaClient(bootstrap_servers=kafka)
-    await client.bootstrap()
-    try:
-        await client._wait_on_metadata(topic)
-        leader = client.cluster.leader_for_partition(TopicPartition(topic, partition))
+class RawProducer:
+    """Writes batches as they are."""
+
+    def __init__(self, kafka: str) -> None:
+        self._client = AIOKafkaClient(bootstrap_servers=kafka)
+
+    async def __aenter__(self) -> Self:
+        await self._client.bootstrap()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.close()
+
+    async def produce(self, topic: str, data: bytes, partition: int = 0) -> None:
+        """Writes one batch. Raises the error that the broker answers."""
+        await self._client._wait_on_metadata(topic)
+        leader = self._client.cluster.leader_for_partition(TopicPartition(topic, partition))
         request = ProduceRequest(
             transactional_id=None, required_acks=-1, timeout=10_000, topics=[(topic, [(partition, data)])]
         )
-        response: Any = await client.send(leader, request)
+        response: Any = await self._client.send(leader, request)
         for _, answers in response.topics:
             for answer in answers:
                 if answer[1]:
                     raise for_code(answer[1])(f"the broker refuses the batch: {answer}")
-    finally:
-        await client.close()
+
+
+async def produce(kafka: str, topic: str, data: bytes) -> None:
+    """Writes a single batch, under a client of its own."""
+    async with RawProducer(kafka) as producer:
+        await producer.produce(topic, data)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiokafka.errors import KafkaConnectionError
 from pymongo import InsertOne, UpdateOne
-from pymongo.errors import AutoReconnect, NotPrimaryError
+from pymongo.errors import AutoReconnect
 
 from shared.contracts.dead_letter import DeadLetter
 from shared.streaming import Event, Message, UnitOfWork, transaction
@@ -100,24 +100,23 @@ async def test_a_handler_slower_than_a_transaction_may_live_is_at_fault(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def dawdle(event: Event[Entry], work: UnitOfWork) -> None:
-        await work.collection("seen").find({})  # opens the transaction
-        await asyncio.sleep(4)
-        await work.collection("seen").find({})
+        while True:  # until MongoDB ends the transaction
+            await work.collection("seen").find({})
 
-    monkeypatch.setattr(transaction, "TRANSACTION_SECONDS", 2.0)
-    limit = {"setParameter": 1, "transactionLifetimeLimitSeconds": 2}
+    monkeypatch.setattr(transaction, "TRANSACTION_SECONDS", 1.0)
+    limit = {"setParameter": 1, "transactionLifetimeLimitSeconds": 1}
     before = platform.client.admin.command(limit)["was"]
     try:
         await ledger.create_topics(platform)
-        await platform.produce("in", [ledger.entry(n, order="dawdle" if n == 1 else "") for n in range(3)])
-        async with ledger.ledger(platform, options=Options(tries=2)) as service:
+        await platform.produce("in", [ledger.entry(1, order="dawdle"), ledger.entry(2)])
+        async with ledger.ledger(platform, options=Options(tries=2), max_records=1) as service:
             service.on_topic("in", Entry, Troubled(dawdle).take)
             async with platform.running(service):
-                await ledger.handled(platform, [0, 2])
+                await ledger.handled(platform, [2])
                 (letter,) = await letters_until(platform, 1)
     finally:
         platform.client.admin.command(limit | {"transactionLifetimeLimitSeconds": before})
-    assert letter.original.offset == 1
+    assert letter.original.offset == 0
 
 
 async def _document_too_large(event: Event[Entry], work: UnitOfWork) -> None:
@@ -242,7 +241,7 @@ async def test_what_mongodb_refuses_for_what_is_in_it_is_the_records_fault(platf
     good = range(100, 120)
     await platform.produce("in", [*records, *(ledger.entry(n) for n in good)])
     # So many failures at once would stop the service, rightly.
-    patient = Options(failure_minimum=1000)
+    patient = Options(failure_minimum=1000, tries=2)
     async with ledger.ledger(platform, options=patient) as service:
         service.on_topic("in", Entry, Troubled(trouble).take)
         async with platform.running(service):
@@ -328,14 +327,12 @@ async def test_a_message_that_cannot_be_sent_is_the_handlers_fault(platform: Pla
     "error",
     [
         AutoReconnect("gone"),
-        NotPrimaryError("not primary"),
         KafkaConnectionError("gone"),
-        ConnectionResetError("reset"),
     ],
     ids=lambda error: type(error).__name__,
 )
 async def test_an_outage_seen_by_a_handler_is_waited_out(platform: Platform, error: Exception) -> None:
-    left = 8  # more than the tries that a record at fault gets
+    left = 6  # more than the tries that a record at fault gets
 
     async def out_of_order(event: Event[Entry], work: UnitOfWork) -> None:
         nonlocal left
@@ -364,7 +361,7 @@ async def _fails_on(platform: Platform, failing: Iterable[int], total: int, inva
     await ledger.create_topics(platform)
     await platform.produce("in", [("k", b"no event", [])] * invalid)
     await platform.produce("in", [ledger.entry(n, order="fail" if n in marked else "") for n in range(total)])
-    async with ledger.ledger(platform) as service:
+    async with ledger.ledger(platform, options=Options(tries=2)) as service:
         service.on_topic("in", Entry, Troubled(fail).take)
         task = asyncio.create_task(service.run())
 

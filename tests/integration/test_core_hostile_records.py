@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from aiokafka import AIOKafkaProducer
 from pymongo import UpdateOne
 
 from shared.contracts.dead_letter import DeadLetter
+from shared.runtime.service import Service
 from shared.streaming import Event, Message, UnitOfWork
-from tests import ledger, raw_batches
+from shared.streaming.processor import Processor
+from tests import ledger
 from tests.hostile_records import HOSTILE, NUMBER, Hostile
 from tests.infrastructure import TestInfrastructure
 from tests.ledger import Entry, Ledger
 from tests.platform import Platform, event_headers, eventually
+from tests.raw_batches import RawProducer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-OTHERS = ("b", "c", "d")
+OTHERS = ("b", "c")
 """Partitions (or members) whose records are in the same poll as the hostile one."""
-BESIDE = 20
+BESIDE = 10
 """Good records in each of them."""
 
 
@@ -49,9 +54,11 @@ class Receiver:
 class Running:
     """The service, and what it is fed: offsets are counted here, case after case."""
 
-    def __init__(self, platform: Platform, processor: Any) -> None:
+    def __init__(self, platform: Platform, processor: Processor, raw: RawProducer, producer: AIOKafkaProducer) -> None:
         self.platform = platform
         self.processor = processor
+        self._raw = raw
+        self._producer = producer
         self.number = 0
         self.offsets: dict[str, int] = defaultdict(int)
 
@@ -64,41 +71,55 @@ class Running:
         self.number += len(numbers)
         async with self.processor._lock:
             # The service waits with this one in hand while the rest gathers for its next poll.
-            await self.platform.produce(others[0], [ledger.entry(numbers[0])])
+            await self._good(others[0], numbers[:1])
             for position, other in enumerate(others):
-                first = 1 + position * BESIDE
-                await self.platform.produce(other, [ledger.entry(n) for n in numbers[first : first + BESIDE]])
-            await raw_batches.produce(self.platform.kafka, self.platform.prefix + topic, hostile.batch)
-            await self.platform.produce(topic, [ledger.entry(numbers[-1])])
+                await self._good(other, numbers[1 + position * BESIDE : 1 + (position + 1) * BESIDE])
+            await self._raw.produce(self.platform.prefix + topic, hostile.batch)
+            await self._good(topic, numbers[-1:])
         offset = self.offsets[topic]
         self.offsets[topic] += 2
         return offset, numbers
 
+    async def _good(self, topic: str, numbers: Sequence[int]) -> None:
+        for _, value, headers in map(ledger.entry, numbers[:-1]):
+            await self._producer.send(self.platform.prefix + topic, value, key=b"k", headers=headers)
+        _, value, headers = ledger.entry(numbers[-1])
+        await self._producer.send_and_wait(self.platform.prefix + topic, value, key=b"k", headers=headers)
+
+
+@asynccontextmanager
+async def running(
+    infra: TestInfrastructure, topics: Sequence[str], subscribe: Callable[[Service], None]
+) -> AsyncIterator[Running]:
+    platform = Platform(infra.kafka, infra.mongodb)
+    await platform.create_topics(dict.fromkeys([*topics, ledger.DEAD_LETTERS, ledger.REPLAYS], 1), **ledger.LARGE)
+    producer = AIOKafkaProducer(bootstrap_servers=infra.kafka, acks="all", enable_idempotence=True)
+    await producer.start()
+    async with RawProducer(infra.kafka) as raw, ledger.ledger(platform) as service:
+        subscribe(service)
+        async with platform.running(service):
+            yield Running(platform, service._processors[0], raw, producer)
+    await producer.stop()
+    platform.close()
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def raw(infra: TestInfrastructure) -> AsyncIterator[Running]:
-    platform = Platform(infra.kafka, infra.mongodb)
-    topics = {f"member.{member}.outbox": 1 for member in ("a", *OTHERS)}
-    await platform.create_topics(topics, **ledger.LARGE)
-    await platform.create_topics({ledger.DEAD_LETTERS: 1, ledger.REPLAYS: 1}, **ledger.LARGE)
-    async with ledger.ledger(platform) as service:
+    def subscribe(service: Service) -> None:
         service.on_raw(r"^member\.[a-z]+\.outbox$", Receiver().receive)
-        async with platform.running(service):
-            yield Running(platform, service._processors[0])
-    platform.close()
+
+    async with running(infra, [f"member.{member}.outbox" for member in ("a", *OTHERS)], subscribe) as started:
+        yield started
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def typed(infra: TestInfrastructure) -> AsyncIterator[Running]:
-    platform = Platform(infra.kafka, infra.mongodb)
-    await platform.create_topics({"in": 1, **dict.fromkeys(OTHERS, 1), "out": 1}, **ledger.LARGE)
-    await platform.create_topics({ledger.DEAD_LETTERS: 1, ledger.REPLAYS: 1}, **ledger.LARGE)
-    async with ledger.ledger(platform) as service:
+    def subscribe(service: Service) -> None:
         for topic in ("in", *OTHERS):
             service.on_topic(topic, Entry, Ledger().take)
-        async with platform.running(service):
-            yield Running(platform, service._processors[0])
-    platform.close()
+
+    async with running(infra, ["in", "out", *OTHERS], subscribe) as started:
+        yield started
 
 
 @pytest.mark.parametrize("name", HOSTILE)

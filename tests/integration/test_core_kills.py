@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
+import psutil
+import pymongo
 import pytest
 
 from tests import ledger
@@ -28,52 +32,58 @@ TAKE_OVER = "shared.streaming.take_over:TakeOver"
 PRODUCER = "aiokafka:AIOKafkaProducer"
 COMMIT = "shared.streaming.transaction:_commit"
 
+# After a step is before the next one, so each place is named once.
 PROCESSING = [
     Kill(f"{UNIT_OF_WORK}.flush", "after"),
-    Kill(f"{JOURNAL}.add", "before"),
     Kill(f"{JOURNAL}.add", "after"),
     Kill(f"{JOURNAL}.advance", "after"),
-    Kill(COMMIT, "before"),
     Kill(COMMIT, "after"),
 ]
 PUBLISHING = [
     Kill(f"{PUBLISHER}.publish", "before"),
     Kill(f"{PRODUCER}.begin_transaction", "after"),
     Kill(f"{PRODUCER}.send_batch", "after"),
-    Kill(f"{PRODUCER}.send_offsets_to_transaction", "before"),
     Kill(f"{PRODUCER}.send_offsets_to_transaction", "after"),
-    Kill(f"{PRODUCER}.commit_transaction", "before"),
     Kill(f"{PRODUCER}.commit_transaction", "after"),
-    Kill(f"{JOURNAL}.delete", "before"),
     Kill(f"{JOURNAL}.delete", "after"),
 ]
-TAKING_OVER = [
-    Kill(f"{PUBLISHER}.renew", "before"),
+TAKING_OVER_FOR_THE_FIRST_TIME = [
     Kill(f"{PUBLISHER}.renew", "after"),
-    Kill(f"{JOURNAL}.take_over", "before"),
     Kill(f"{JOURNAL}.take_over", "after"),
-    Kill(f"{PUBLISHER}.fence", "before"),
+    Kill(f"{JOURNAL}.confirm", "after"),
+]
+TAKING_OVER = [
+    Kill(f"{PUBLISHER}.renew", "after"),
+    Kill(f"{JOURNAL}.take_over", "after"),
     Kill(f"{PUBLISHER}.fence", "after"),
-    Kill(f"{TAKE_OVER}._publish_left", "before"),
+    Kill(f"{JOURNAL}.own", "after"),
     Kill(f"{TAKE_OVER}._publish_left", "after"),
     Kill(f"{TAKE_OVER}._place", "after"),
-    Kill(f"{JOURNAL}.confirm", "before"),
     Kill(f"{JOURNAL}.confirm", "after"),
 ]
 TAKING_OVER_WHAT_WAS_LEFT = [
     Kill(f"{PRODUCER}.begin_transaction", "after"),
     Kill(f"{PRODUCER}.send_batch", "after"),
     Kill(f"{PRODUCER}.send_offsets_to_transaction", "after"),
-    Kill(f"{PRODUCER}.commit_transaction", "before"),
     Kill(f"{PRODUCER}.commit_transaction", "after"),
-    Kill(f"{JOURNAL}.delete", "before"),
     Kill(f"{JOURNAL}.delete", "after"),
 ]
+DELETING = [Kill(f"{JOURNAL}.delete", "before"), Kill(f"{JOURNAL}.delete", "after")]
 LETTING_GO = [Kill(f"{JOURNAL}.release", "before"), Kill(f"{JOURNAL}.release", "after")]
 
 LEFT_UNPUBLISHED = Kill(f"{PUBLISHER}.publish", "before")
 LEFT_OPEN = Kill(f"{PRODUCER}.send_offsets_to_transaction", "after")
 LEFT_IN_THE_LOG = Kill(f"{JOURNAL}.delete", "before")
+
+
+@pytest.fixture(autouse=True)
+def transactions_of_the_dead_end_soon(infra: TestInfrastructure) -> Iterator[None]:
+    """MongoDB keeps the locks of a killed client for this long; in deployments for 10 s."""
+    limit = {"setParameter": 1, "transactionLifetimeLimitSeconds": 3}
+    with pymongo.MongoClient[dict[str, Any]](infra.mongodb) as client:
+        before = client.admin.command(limit)["was"]
+        yield
+        client.admin.command(limit | {"transactionLifetimeLimitSeconds": before})
 
 
 class Case:
@@ -123,6 +133,39 @@ class Case:
         await self.all_is_well()
         self.platform.close()
 
+    async def stopped(self, place: Kill) -> None:
+        """Stopped at its place until another instance has done everything, then woken."""
+        await ledger.create_topics(self.platform, PARTITIONS)
+        await self.feed()
+        zombie = self.start(replace(place, signal=signal.SIGSTOP))
+        try:
+            assert zombie.pid is not None
+            process = psutil.Process(zombie.pid)
+
+            async def is_stopped() -> bool:
+                return process.status() == psutil.STATUS_STOPPED
+
+            await eventually(is_stopped, 40, "the zombie at its place")
+            await self.feed()
+            heir = self.start()
+            try:
+                await ledger.handled(self.platform, range(self.fed))
+                await ledger.passed_on(self.platform, range(self.fed))
+                process.resume()
+                await self.feed()
+                await ledger.handled(self.platform, range(self.fed))
+                await ledger.passed_on(self.platform, range(self.fed))
+                await ledger.nothing_waits(self.platform)
+            finally:
+                heir.kill()
+                heir.join()
+        finally:
+            zombie.kill()
+            zombie.join()
+        await self.feed()
+        await self.all_is_well()
+        self.platform.close()
+
     async def killed_at_its_end(self, kill: Kill) -> None:
         """Told to stop, and killed while it lets go."""
         await ledger.create_topics(self.platform, PARTITIONS)
@@ -149,10 +192,10 @@ async def _all(cases: Iterable[tuple[str, asyncio.Task[None]]]) -> None:
     [
         ((), PROCESSING),
         ((), PUBLISHING),
-        ((), [kill for kill in TAKING_OVER if "fence" not in kill.method]),
+        ((), TAKING_OVER_FOR_THE_FIRST_TIME),
         ((LEFT_UNPUBLISHED,), TAKING_OVER),
         ((LEFT_OPEN,), TAKING_OVER_WHAT_WAS_LEFT),
-        ((LEFT_IN_THE_LOG,), [Kill(f"{JOURNAL}.delete", "before"), Kill(f"{JOURNAL}.delete", "after")]),
+        ((LEFT_IN_THE_LOG,), DELETING),
     ],
     ids=[
         "processing",
@@ -173,6 +216,13 @@ async def test_killed_between_any_two_steps_of(
 async def test_killed_while_letting_go(infra: TestInfrastructure, tmp_path: Path) -> None:
     cases = [(str(kill), Case(infra, tmp_path).killed_at_its_end(kill)) for kill in LETTING_GO]
     await _all([(name, asyncio.create_task(case)) for name, case in cases])
+
+
+@pytest.mark.parametrize("places", [PROCESSING, PUBLISHING], ids=["processing", "publishing"])
+async def test_a_zombie_is_fenced_wherever_it_wakes_up(
+    infra: TestInfrastructure, tmp_path: Path, places: list[Kill]
+) -> None:
+    await _all([(str(place), asyncio.create_task(Case(infra, tmp_path).stopped(place))) for place in places])
 
 
 async def test_more_messages_than_one_document_holds_are_published_whole_after_a_kill(
