@@ -239,7 +239,9 @@ async def run(infrastructure: Infrastructure, events: int, seconds: float, seed:
         if "--keep-logs" in sys.argv:
             for log in sorted(Path(folder).glob("*.log")):
                 Path(log.name).write_bytes(log.read_bytes())
-        fenced = instances.count_in_logs("partition_fenced", "ProducerFenced", "InvalidProducerEpoch")
+        fenced = instances.count_in_logs(
+            "former_owners_fenced", "partition_fenced", "ProducerFenced", "InvalidProducerEpoch"
+        )
     first, second = counts("a"), counts("b")
     distinct, repeated, disordered, differing = await audit(kafka, prefix + "mid", first)
     per_key = collections.Counter(f"k{number % KEYS}" for number in range(events))

@@ -10,6 +10,7 @@ from typing import Any
 
 from shared.runtime.service import Service
 from shared.streaming import Event, Message, UnitOfWork
+from shared.streaming.options import Options
 from tests import ledger
 from tests.ledger import Entry, Ledger
 from tests.platform import Platform, eventually
@@ -30,11 +31,15 @@ async def test_instances_that_join_and_leave_under_load(platform: Platform) -> N
     fed = 0
     stop = asyncio.Event()
 
+    async def nearly_done() -> bool:
+        return platform.database(ledger.SERVICE)["seen"].count_documents({}) > fed - 400
+
     async def feed() -> None:
         nonlocal fed
         while not stop.is_set():
             await platform.produce("in", ledger.entries(range(fed, fed + 50), keys=13))
             fed += 50
+            await eventually(nearly_done)
 
     async with instance(platform) as first:
         feeding = asyncio.create_task(feed())
@@ -104,6 +109,34 @@ async def test_a_member_topic_that_appears_is_read_from_its_first_record(platfor
             await platform.produce("member.a.in", ledger.entries(range(10, 20)))
             await ledger.handled(platform, [*range(20), *range(100, 110)], 20)
             await ledger.passed_on(platform, [*range(20), *range(100, 110)])
+
+
+async def test_a_handler_that_outlasts_the_draining_is_fenced(platform: Platform) -> None:
+    await ledger.create_topics(platform, PARTITIONS)
+    busy, go_on = asyncio.Event(), asyncio.Event()
+
+    class Slow(Ledger):
+        async def take(self, events: Sequence[Event[Any]], work: UnitOfWork) -> list[Message]:
+            busy.set()
+            await go_on.wait()
+            return await super().take(events, work)
+
+    async with ledger.ledger(platform, PARTITIONS, Options(drain_seconds=0.3), session_timeout=5) as slow:
+        slow.on_topic("in", Entry, Slow().take)
+        async with platform.running(slow):
+            await platform.produce("in", ledger.entries(range(40)))
+            await busy.wait()
+            async with instance(platform):  # gets half of the partitions, while the other half is still in hand
+
+                async def half() -> bool:
+                    return len(ledger.seen(platform)) > 0
+
+                await eventually(half)
+                go_on.set()
+                await platform.produce("in", ledger.entries(range(40, 80)))
+                await ledger.handled(platform, range(80))
+                await ledger.passed_on(platform, range(80))
+                await ledger.nothing_waits(platform)
 
 
 class RawLedger(Ledger):

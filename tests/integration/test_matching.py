@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,12 +19,14 @@ from shared.contracts.events import (
     DemandSearched,
     MatchProposed,
     OrganisationRegistered,
+    Side,
     TechnologySubmitted,
     Verdict,
 )
 from shared.runtime.service import Service
 from shared.runtime.topics import load_topics
 from tests.platform import Platform, event_headers, eventually
+from tests.unit.matching_profiles import party, work
 
 TOPICS = (
     "technology.submitted",
@@ -304,26 +307,61 @@ async def run_all(
             await task
             runs.append(await start())
 
-    async def all_known() -> bool:
-        database = platform.database("matching")
-        known = database[TECHNOLOGIES].count_documents({}) == technologies * shards
-        return known and database[PROPOSALS].count_documents({}) == demands
-
-    await eventually(all_known, what="every record in every shard")
+    await until_known(platform, technologies * shards, demands)
     for stop, task in runs:
         stop.set()
         await task
-    found = await standing(platform)
+    return await result(platform)
+
+
+async def until_known(platform: Platform, technologies: int, demands: int) -> None:
+    database = platform.database("matching")
+
+    async def known() -> bool:
+        enough = database[TECHNOLOGIES].count_documents({}) >= technologies
+        return enough and database[PROPOSALS].count_documents({}) >= demands
+
+    await eventually(known, what="every record in every shard")
+
+
+async def result(platform: Platform) -> dict[tuple[str, str], tuple[float, str]]:
+    """Score and match id of every proposal that holds, once the log has what the state says."""
     stored = {
         (entry["technology"], each["_id"]): entry["match_id"]
         for each in platform.database("matching")[PROPOSALS].find()
         for entry in each["proposed"]
     }
+    found = await until_standing(platform, set(stored))
     assert stored == {pair: each.match_id for pair, each in found.items()}
     return {pair: (each.score, each.match_id) for pair, each in found.items()}
 
 
-async def test_the_proposals_are_the_same_for_any_order_instances_and_shards(infra: Any) -> None:
+async def run_and_kill(platform: Platform, parts: Sequence[tuple[str, list[Record]]]) -> dict[Any, Any]:
+    """The same by a process of its own that is killed twice on the way."""
+    await create_topics(platform)
+    for topic, records in parts:
+        await platform.produce(topic, records)
+    environment = {
+        "TONGTU_MATCHING_MAX_RECORDS": "5",
+        "TONGTU_MATCHING_MOST": "3",
+        "TONGTU_MATCHING_SECRET": "the same for all",
+        "TONGTU_SESSION_TIMEOUT": "6",
+    }
+    process = platform.start_process("services.matching", **environment)
+    try:
+        for technologies in (5, 30):
+            await until_known(platform, technologies, 0)
+            process.kill()
+            process.wait()
+            process = platform.start_process("services.matching", **environment)
+        await until_known(platform, 60, 30)
+        return await result(platform)
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def test_the_proposals_are_the_same_for_any_order_instances_shards_and_kills(infra: Any) -> None:
     offered, asked = variants(60)
     whole = [("technology.submitted", offered), ("demand.posted", asked)]
     mixed = [
@@ -334,15 +372,20 @@ async def test_the_proposals_are_the_same_for_any_order_instances_and_shards(inf
             ("technology.submitted", offered[number * 20 : number * 20 + 20]),
         )
     ]
-    results: list[dict[tuple[str, str], tuple[float, str]]] = []
-    for parts, instances, shards, restart in ((whole, 1, 1, False), (mixed, 2, 2, True)):
+    results: list[dict[Any, Any]] = []
+    for run in (
+        partial(run_all, parts=whole, instances=1, shards=1, restart=False),
+        partial(run_all, parts=mixed, instances=2, shards=2, restart=True),
+        partial(run_and_kill, parts=mixed),
+    ):
         platform = Platform(infra.kafka, infra.mongodb)
         try:
-            results.append(await run_all(platform, parts, instances, shards, restart))
+            results.append(await run(platform))
         finally:
             platform.close()
     assert len(results[0]) > 30
     assert results[0] == results[1]
+    assert results[0] == results[2]
 
 
 async def test_state_changed_behind_an_instances_back_is_noticed(matching: Platform) -> None:
@@ -374,3 +417,14 @@ async def test_a_technology_that_fits_many_demands_reaches_them_in_several_polls
     await matching.produce("technology.submitted", [gone(TechnologySubmitted.type, "maker/one", 2)])
     await until_standing(matching, set())
     assert len(await matching.read(MatchProposed.topic)) == 20
+
+
+async def test_work_of_another_encoder_becomes_a_dead_letter(matching: Platform) -> None:
+    other = work(Side.TECHNOLOGY, 1, party("maker/other")).model_copy(update={"encoder": "another"})
+    headers = event_headers("w-1", other.type, shard="0", recordversion="1")
+    await matching.produce(other.topic, [(other.key, other.model_dump_json().encode(), headers)])
+    (letter,) = await matching.read_until("matching.dead-letters", 1)
+    assert b"OtherEncoder" in (letter.value or b"")
+    await matching.produce("technology.submitted", [technology("maker/one", **COATING)])
+    await matching.produce("demand.posted", [demand("utility/blades", **COATING_WANTED)])
+    await until_standing(matching, {("maker/one", "utility/blades")})
