@@ -10,7 +10,7 @@ import tempfile
 import time
 from typing import Any
 
-from quixstreams import Application, State
+from quixstreams import Application, State  # pyright: ignore[reportMissingImports] - a group of its own
 
 COMMIT_EVERY = 2000
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
+from collections.abc import Callable
 
 from tongtu.group_positions import group_positions
 from tongtu.target import Target
 
 _LOOK_SECONDS = 0.3
+_TELL_SECONDS = 15.0
 
 
 async def is_settled(target: Target) -> bool:
@@ -23,11 +26,24 @@ async def is_settled(target: Target) -> bool:
     )
 
 
-async def settle(target: Target, seconds: float) -> None:
-    """Returns once nothing is under way. Raises TimeoutError that says where the platform stands."""
-    deadline = time.monotonic() + seconds
+async def settle(target: Target, seconds: float, tell: Callable[[str], None] = lambda line: None) -> None:
+    """Returns once nothing is under way; `tell` hears now and then how much is.
+
+    Raises TimeoutError that says where the platform stands.
+    """
+    began = told = time.monotonic()
     while not await is_settled(target):
-        if time.monotonic() > deadline:
-            positions = [each for each in await group_positions(target) if each.behind or each.published != each.next]
-            raise TimeoutError(f"not settled after {seconds:.0f} s: {positions}")
         await asyncio.sleep(_LOOK_SECONDS)
+        if time.monotonic() - told > _TELL_SECONDS:
+            told = time.monotonic()
+            tell(f"after {told - began:.0f} s still to be processed: {await _behind(target) or 'nothing'}")
+        if time.monotonic() - began > seconds:
+            raise TimeoutError(f"not settled after {seconds:.0f} s: {await _behind(target) or 'something in hand'}")
+
+
+async def _behind(target: Target) -> str:
+    """How many records of each topic wait, by consumer group."""
+    waiting: Counter[str] = Counter()
+    for each in await group_positions(target):
+        waiting[f"{each.group}: {'outboxes' if each.topic.endswith('.outbox') else each.topic}"] += each.behind
+    return ", ".join(f"{name} {count}" for name, count in waiting.items() if count)

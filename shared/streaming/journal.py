@@ -37,9 +37,9 @@ class Position:
     in_hand: tuple[int, int] | None = None
     """The record (offset) that was alone in hand at the last unclean ends, and how many of them."""
 
-    def holding(self, offset: int, tries: int) -> Position:
+    def holding(self, offset: int, ends: int) -> Position:
         """The position while one record is processed alone."""
-        return replace(self, in_hand=(offset, tries))
+        return replace(self, in_hand=(offset, ends))
 
     def moved(self, next: int) -> Position:
         """The position after one more transaction, which also shows that nothing hangs here any more."""
@@ -118,7 +118,10 @@ class Journal:
             if unclean:
                 again = counted["at"] == old.get("next")
                 counted = {"at": old.get("next"), "count": counted["count"] + 1 if again else 1}
+            # Only an end counts: what is taken again after an outage, by the same process, was not the record's fault.
             held: dict[str, Any] | None = old.get("in_hand")
+            if held and unclean:
+                held = held | {"ends": held["ends"] + 1}
             position = Position(
                 id=id,
                 partition=partition,
@@ -126,7 +129,7 @@ class Journal:
                 sequence=old.get("sequence", 0),
                 epoch=old.get("epoch", 0) + 1,
                 unclean_ends=counted["count"] if counted["at"] == old.get("next") else 0,
-                in_hand=(held["offset"], held["tries"]) if held else None,
+                in_hand=(held["offset"], held["ends"]) if held else None,
             )
             positions.append(position)
             changes = {
@@ -138,6 +141,7 @@ class Journal:
                 "epoch": position.epoch,
                 "instance": None,  # until `confirm`: an end before any record was let through is no record's fault
                 "unclean": counted,
+                "in_hand": held,
                 "owners": sorted({*old.get("owners", ()), transactional_id}),
             }
             writes.append(UpdateOne({"_id": id}, {"$set": changes}, upsert=True))
@@ -186,9 +190,9 @@ class Journal:
         cursor = self._positions.find({"_id": {"$in": list(epochs)}}, {"epoch": 1})
         return any([document["epoch"] != epochs[document["_id"]] async for document in cursor])
 
-    async def mark_in_hand(self, position: Position, offset: int, tries: int) -> None:
+    async def mark_in_hand(self, position: Position, offset: int, ends: int) -> None:
         """Notes the record that is about to be processed alone, in case the process does not survive it."""
-        change = {"$set": {"in_hand": {"offset": offset, "tries": tries}}}
+        change = {"$set": {"in_hand": {"offset": offset, "ends": ends}}}
         await self._write_all([UpdateOne({"_id": position.id, "epoch": position.epoch}, change)])
 
     async def advance(

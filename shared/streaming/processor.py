@@ -309,13 +309,13 @@ class Processor(ConsumerRebalanceListener):
         position = self._positions[item.origin]
         assert item.record is not None
         offset = item.record.offset
-        tries = position.in_hand[1] if position.in_hand and position.in_hand[0] == offset else 0
-        if tries >= self.options.crashes:
+        ends = position.in_hand[1] if position.in_hand and position.in_hand[0] == offset else 0
+        if ends >= self.options.crashes:
             log.error("record_crashes_the_service", group=self.group, position=position.id, offset=offset)
-            await self._settling.condemn(item, Verdict("Crash", "the process ended with this record in hand", tries))
+            await self._settling.condemn(item, Verdict("Crash", "the process ended with this record in hand", ends))
             return
-        await self._journal.mark_in_hand(position, offset, tries + 1)
-        self._positions[item.origin] = position.holding(offset, tries + 1)
+        await self._journal.mark_in_hand(position, offset, ends)
+        self._positions[item.origin] = position.holding(offset, ends)
         await self._settling.settle([item])
         left = self._alone.get(item.origin, 0) - 1
         if left > 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
@@ -275,13 +276,12 @@ def test_a_demand_that_nothing_answers_is_told_so(members: Members) -> None:
 def test_a_reader_of_committed_messages_sees_each_once(services: ServiceProcesses, members: Members) -> None:
     pair = Pair(members, "sample-photonics/photoacoustic-dga", "sample-grid/transformer-gas-monitoring")
     pair.is_proposed()
-    for name in ORGANISATIONS:
+    platform = services.platform
+    with ExitStack() as readers:
+        late = [ForeignMember(platform.kafka, platform.prefix, name) for name in ORGANISATIONS]
+        heard = {reader.name: readers.enter_context(closing(reader)).hear_everything() for reader in late}
+    for name, letters in heard.items():
         read_at_once = [letter.id for letter in members(name).letters]
-        reader = ForeignMember(services.platform.kafka, services.platform.prefix, name)
-        try:
-            letters = reader.hear_everything()
-        finally:
-            reader.close()
         ids = [letter.id for letter in letters]
         assert ids[: len(read_at_once)] == read_at_once
         assert len(set(ids)) == len(ids)

@@ -32,6 +32,7 @@ class State:
     records: dict[Subject, Change] = field(default_factory=dict)
     proposed: dict[str, Proposed] = field(default_factory=dict)
     most_demands: int = 1000
+    rule: Rule = RULE
     postponed: set[Subject] = field(default_factory=set)
 
     def poll(self, batch: list[Change], fails: bool = False) -> list[Outcome]:
@@ -48,7 +49,7 @@ class State:
         return outcomes
 
     def settle(self, changes: dict[Subject, Change], fails: bool) -> list[Outcome]:
-        found = RULE.newcomers(self.shard, changes)
+        found = self.rule.newcomers(self.shard, changes)
         technologies = {subject.id for subject in changes if subject.side is Side.TECHNOLOGY}
         before = {
             id: each
@@ -57,8 +58,8 @@ class State:
             or Subject(Side.DEMAND, id) in changes
             or any(entry.technology in technologies for entry in each.entries)
         }
-        later = RULE.later(changes, found, before, self.most_demands)
-        outcomes = RULE.outcomes(self.shard, changes, found, before, later)
+        later = self.rule.later(changes, found, before, self.most_demands)
+        outcomes = self.rule.outcomes(self.shard, changes, found, before, later)
         if fails:
             return outcomes
         self.postponed |= {Subject(Side.TECHNOLOGY, id) for id in later}
@@ -68,7 +69,7 @@ class State:
             else:
                 version = self.shard.versions[Subject(Side.DEMAND, each.demand)]
                 self.proposed[each.demand] = Proposed(each.demand, version, each.entries)
-        floors = {each.demand: RULE.floor(each.entries) for each in outcomes if not each.is_closed}
+        floors = {each.demand: self.rule.floor(each.entries) for each in outcomes if not each.is_closed}
         self.shard.confirm(self.shard.number + 1, floors)
         return outcomes
 
@@ -76,14 +77,14 @@ class State:
         self.shard = Shard(MODEL)
         for each in self.records.values():
             self.shard.load(each)
-        self.shard.confirm(0, {each.demand: RULE.floor(each.entries) for each in self.proposed.values()})
+        self.shard.confirm(0, {each.demand: self.rule.floor(each.entries) for each in self.proposed.values()})
 
     @property
     def shortlists(self) -> dict[str, tuple[Entry, ...]]:
         return {id: each.entries for id, each in self.proposed.items()}
 
 
-def expected(latest: dict[Subject, Change]) -> dict[str, tuple[Entry, ...]]:
+def expected(latest: dict[Subject, Change], rule: Rule) -> dict[str, tuple[Entry, ...]]:
     """Every pair scored by itself."""
     live = {subject: profile_of(each.work, MODEL) for subject, each in latest.items() if each.work is not None}
     offered = [profile for subject, profile in live.items() if subject.side is Side.TECHNOLOGY]
@@ -96,9 +97,9 @@ def expected(latest: dict[Subject, Change]) -> dict[str, tuple[Entry, ...]]:
                 if each.party.owner != asked.party.owner
                 and each.party.visible_to(asked.party.owner)
                 and asked.party.visible_to(each.party.owner)
-                and (logit := pair_logit(each, asked, MODEL)) >= RULE.least
+                and (logit := pair_logit(each, asked, MODEL)) >= rule.least
             ]
-            shortlists[asked.id] = tuple(sorted(entries, key=lambda entry: entry.rank)[: RULE.most])
+            shortlists[asked.id] = tuple(sorted(entries, key=lambda entry: entry.rank)[: rule.most])
     return shortlists
 
 
@@ -123,10 +124,11 @@ def test_the_end_is_the_same_for_every_interleaving_failure_and_restart(seed: in
                 for version in range(1, chance.randint(2, 4))
             ]
             history[Subject(side, id)] = versions
-    ends = expected({subject: versions[-1] for subject, versions in history.items()})
+    rule = Rule(most=3, least=chance.choice([-5.0, 6.0, 9.0]))
+    ends = expected({subject: versions[-1] for subject, versions in history.items()}, rule)
 
     for _ in range(2):
-        state = State(most_demands=chance.choice([1, 2, 1000]))
+        state = State(most_demands=chance.choice([1, 2, 1000]), rule=rule)
         waiting = {subject: list(versions) for subject, versions in history.items()}
         while waiting:
             batch: list[Change] = []
