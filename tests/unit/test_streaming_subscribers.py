@@ -27,7 +27,7 @@ async def subscribers() -> list[BatchSubscriber]:
         broker = _Broker("127.0.0.1:1", {processor.group: processor for processor in processors})
         for processor, stage in zip(processors, service._stages, strict=True):
             service._subscribe(broker, processor, stage)
-        found = list(broker.subscribers)
+        found = sorted(broker.subscribers, key=lambda subscriber: str(getattr(subscriber, "group_id", "")))
     assert all(isinstance(subscriber, BatchSubscriber) for subscriber in found)
     return found  # type: ignore[return-value]
 
