@@ -13,13 +13,14 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
-from shared.streaming import Event, Message, UnitOfWork
+from shared.streaming import Event, Message, Timer, UnitOfWork
 from shared.streaming.options import Options
 from tests import ledger
 from tests.ledger import Entry, Ledger
@@ -83,6 +84,24 @@ class Obedient(Ledger):
         return await super().take(events, work)
 
 
+class Waker(Ledger):
+    """Passes nothing on itself: each event sets a timer that is due at once, and the timer does."""
+
+    async def take(self, events: Sequence[Event[Entry]], work: UnitOfWork) -> list[Message]:
+        ledger.write(events, work)
+        for event in events:
+            if event.data is not None:
+                data = {"number": event.data.number, "key": event.key}
+                work.set_timer(event, "alarm", str(event.data.number), datetime.now(UTC), data)
+        return []
+
+    async def fire(self, timers: Sequence[Timer], work: UnitOfWork) -> list[Message]:
+        """Passes on what the timer was set for."""
+        return [
+            Message("out", timer.data["key"], Entry.type, Entry(number=timer.data["number"]), timer) for timer in timers
+        ]
+
+
 class Weigher:
     """A raw handler that notes only how large each record is."""
 
@@ -102,6 +121,7 @@ class Worker:
     partitions: int = 1
     kill: Kill | None = None
     raw: bool = False
+    timers: bool = False
     session_seconds: float = SESSION_SECONDS
     max_records: int = 2000
     options: Options | None = None
@@ -122,6 +142,9 @@ class Worker:
         async with ledger.ledger(platform, self.partitions, self.options, **settings) as service:
             if self.raw:
                 service.on_raw(r"^in$", Weigher().weigh)
+            elif self.timers:
+                service.on_topic("in", Entry, Waker().take)
+                service.on_timer("alarm", Waker().fire)
             else:
                 service.on_topic("in", Entry, Obedient().take)
             await service.run()

@@ -21,7 +21,7 @@ from tests.ledger import Entry, Ledger
 from tests.platform import Platform, eventually
 
 Events = Sequence[Event[Entry]]
-QUICK = Options(handler_seconds=1.0)
+QUICK = Options(handler_seconds=0.4)
 
 
 class Troubled(Ledger):

@@ -14,6 +14,7 @@ import psutil
 import pymongo
 import pytest
 
+from shared.streaming.options import Options
 from tests import ledger
 from tests.core_worker import Kill, Worker
 from tests.infrastructure import TestInfrastructure
@@ -68,6 +69,12 @@ TAKING_OVER_WHAT_WAS_LEFT = [
     Kill(f"{PRODUCER}.commit_transaction", "after"),
     Kill(f"{JOURNAL}.delete", "after"),
 ]
+FIRING = [
+    Kill(f"{PUBLISHER}.publish", "before"),
+    Kill(f"{PRODUCER}.send_batch", "after"),
+    Kill(f"{JOURNAL}.delete", "before"),
+    Kill(f"{JOURNAL}.delete", "after"),
+]
 DELETING = [Kill(f"{JOURNAL}.delete", "before"), Kill(f"{JOURNAL}.delete", "after")]
 LETTING_GO = [Kill(f"{JOURNAL}.release", "before"), Kill(f"{JOURNAL}.release", "after")]
 
@@ -89,15 +96,20 @@ def transactions_of_the_dead_end_soon(infra: TestInfrastructure) -> Iterator[Non
 class Case:
     """A platform, an instance after the other on it, and the same question at the end of each life."""
 
-    def __init__(self, infra: TestInfrastructure, folder: Path) -> None:
+    def __init__(self, infra: TestInfrastructure, folder: Path, timers: bool = False) -> None:
         self.platform = Platform(infra.kafka, infra.mongodb)
         self.folder = folder
+        self.timers = timers
         self.fed = 0
 
     def start(self, kill: Kill | None = None) -> BaseProcess:
         log = self.folder / f"{self.platform.prefix}log"
         platform = self.platform
-        return Worker(platform.kafka, platform.mongodb, platform.prefix, log, PARTITIONS, kill).start()
+        options = Options(tick_seconds=0.1)
+        worker = Worker(
+            platform.kafka, platform.mongodb, platform.prefix, log, PARTITIONS, kill, timers=self.timers, options=options
+        )
+        return worker.start()
 
     async def feed(self) -> None:
         await self.platform.produce("in", ledger.entries(range(self.fed, self.fed + EVENTS)))
@@ -187,29 +199,28 @@ async def _all(cases: Iterable[tuple[str, asyncio.Task[None]]]) -> None:
     assert not failed
 
 
+FIRST_LIVES = [(kill,) for kill in (*PROCESSING, *PUBLISHING, *TAKING_OVER_FOR_THE_FIRST_TIME)]
+SECOND_LIVES = [
+    *((LEFT_UNPUBLISHED, kill) for kill in TAKING_OVER),
+    *((LEFT_OPEN, kill) for kill in TAKING_OVER_WHAT_WAS_LEFT),
+    *((LEFT_IN_THE_LOG, kill) for kill in DELETING),
+]
+
+
 @pytest.mark.parametrize(
-    ("before", "kills"),
-    [
-        ((), PROCESSING),
-        ((), PUBLISHING),
-        ((), TAKING_OVER_FOR_THE_FIRST_TIME),
-        ((LEFT_UNPUBLISHED,), TAKING_OVER),
-        ((LEFT_OPEN,), TAKING_OVER_WHAT_WAS_LEFT),
-        ((LEFT_IN_THE_LOG,), DELETING),
-    ],
-    ids=[
-        "processing",
-        "publishing",
-        "taking over",
-        "taking over from a killed process",
-        "publishing what a killed process had begun to publish",
-        "deleting what a killed process had published",
-    ],
+    "lives",
+    [FIRST_LIVES, SECOND_LIVES],
+    ids=["processing, publishing and taking over", "taking over what a killed process left"],
 )
 async def test_killed_between_any_two_steps_of(
-    infra: TestInfrastructure, tmp_path: Path, before: tuple[Kill, ...], kills: list[Kill]
+    infra: TestInfrastructure, tmp_path: Path, lives: list[tuple[Kill, ...]]
 ) -> None:
-    cases = [(str(kill), Case(infra, tmp_path).killed(*before, kill)) for kill in kills]
+    await _all([(str(life[-1]), asyncio.create_task(Case(infra, tmp_path).killed(*life))) for life in lives])
+
+
+async def test_timers_fire_once_though_the_process_is_killed(infra: TestInfrastructure, tmp_path: Path) -> None:
+    """Their steps move no offset, so that only the sequence tells what is in the log."""
+    cases = [(str(kill), Case(infra, tmp_path, timers=True).killed(kill)) for kill in FIRING]
     await _all([(name, asyncio.create_task(case)) for name, case in cases])
 
 
@@ -218,10 +229,8 @@ async def test_killed_while_letting_go(infra: TestInfrastructure, tmp_path: Path
     await _all([(name, asyncio.create_task(case)) for name, case in cases])
 
 
-@pytest.mark.parametrize("places", [PROCESSING, PUBLISHING], ids=["processing", "publishing"])
-async def test_a_zombie_is_fenced_wherever_it_wakes_up(
-    infra: TestInfrastructure, tmp_path: Path, places: list[Kill]
-) -> None:
+async def test_a_zombie_is_fenced_wherever_it_wakes_up(infra: TestInfrastructure, tmp_path: Path) -> None:
+    places = [*PROCESSING, *PUBLISHING]
     await _all([(str(place), asyncio.create_task(Case(infra, tmp_path).stopped(place))) for place in places])
 
 

@@ -20,7 +20,7 @@ PARTITIONS = 4
 
 @asynccontextmanager
 async def instance(platform: Platform, partitions: int = PARTITIONS) -> AsyncIterator[Service]:
-    async with ledger.ledger(platform, partitions, max_records=50) as service:
+    async with ledger.ledger(platform, partitions, max_records=50, session_timeout=2) as service:
         service.on_topic("in", Entry, Ledger().take)
         async with platform.running(service):
             yield service

@@ -11,7 +11,7 @@ from tests import ledger
 from tests.ledger import Entry, Ledger
 from tests.platform import Platform, eventually
 
-PATIENCE = Options(topic_gone_seconds=2.0, transaction_seconds=4.0)
+PATIENCE = Options(topic_gone_seconds=1.0, transaction_seconds=2.0)
 TOO_LARGE = "x" * 1_200_000
 """More bytes than a topic takes by default."""
 
