@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from services.matching.embedding import Embedder
 from services.matching.handlers import Encoder, Organisations
 from services.matching.matcher import CONTINUATION, Matcher
@@ -42,6 +44,7 @@ def assemble(service: Service, settings: MatchingSettings, shards: int | None = 
 async def main() -> None:
     """Runs until told to stop. Raises SettingsError where the environment is wrong."""
     settings = load(MatchingSettings)
+    threadpool_limits(settings.threads)
     async with Service("matching", settings) as service:
         assemble(service, settings)
         await service.run()

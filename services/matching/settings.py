@@ -23,7 +23,8 @@ class MatchingSettings(ServiceSettings):
     ] = None
     """Key of the match ids, at least 16 bytes, the same for ever; by default made once and kept in the database."""
     threads: Annotated[int, Field(ge=1, le=64, validation_alias=AliasChoices("TONGTU_MATCHING_THREADS", "threads"))] = 1
-    """Threads that compute one embedding."""
+    """Threads that compute one embedding or one product of matrices. numpy's own default, all cores, spins while it
+    waits: it took as much of a processor again as everything else here (bench.latency)."""
     max_records: Annotated[
         int, Field(ge=1, le=2_000, validation_alias=AliasChoices("TONGTU_MATCHING_MAX_RECORDS", "max_records"))
     ] = 250

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threadpoolctl import threadpool_limits
+
 from services.risk.assessment import RiskModel
 from services.risk.handlers import Assessor
 from services.risk.settings import RiskSettings
@@ -23,6 +25,7 @@ def assemble(service: Service, settings: RiskSettings) -> None:
 async def main() -> None:
     """Runs until told to stop. Raises SettingsError where the environment is wrong."""
     settings = load(RiskSettings)
+    threadpool_limits(1)  # numpy's own threads spin while they wait, at the cost of the other services
     async with Service("risk", settings) as service:
         assemble(service, settings)
         await service.run()
