@@ -11,6 +11,9 @@ from services.matching.statistics import Model
 
 Floats = npt.NDArray[np.float64]
 
+MOST_OVERLAP = (1 << 31) - 1
+"""Above every overlap (see `postings`)."""
+
 
 def logits(
     overlap: Floats, expected: Floats, cosine: Floats, same_language: npt.NDArray[np.bool_], model: Model
@@ -28,6 +31,27 @@ def logits(
     # Two languages share no words, which says nothing about the subject: only the embedding speaks.
     across = model.across_semantic_weight * cosine + model.across_intercept
     return np.where(same_language, within, across)
+
+
+def least_overlap(logit: float, expected: float, model: Model) -> int:
+    """The smallest overlap with which a pair of one language can reach these log-odds, whatever its cosine."""
+    low, high = 0, MOST_OVERLAP
+    while low < high:
+        middle = (low + high) // 2
+        best = logits(np.array(float(middle)), np.array(expected), np.array(1.0), np.array(True), model)
+        low, high = (low, middle) if best >= logit else (middle + 1, high)
+    return low
+
+
+def least_cosine(logit: float, model: Model) -> float:
+    """A cosine below which no pair of two languages reaches these log-odds; nearly the greatest such."""
+    low, high = -1.0, 1.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        nothing = np.array(0.0)
+        is_enough = logits(nothing, nothing, np.array(middle), np.array(False), model) >= logit
+        low, high = (low, middle) if is_enough else (middle, high)
+    return low
 
 
 def score(logit: float) -> float:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from services.matching.index import ProfileIndex
 from services.matching.profile import Profile, demand_profile, technology_profile
 from services.matching.shortlist import Entry
 from services.matching.statistics import Model
+from services.matching.versions import Versions
 from services.matching.work import Subject, WorkRecord
 from shared.contracts.events import Side
 
@@ -39,7 +41,7 @@ class Shard:
         """Changes of the state that this reflects."""
         self.technologies = ProfileIndex(Side.TECHNOLOGY, model)
         self.demands = ProfileIndex(Side.DEMAND, model)
-        self.versions: dict[Subject, int] = {}
+        self.versions = Versions()
         """The latest version of every record, withdrawn ones too."""
         self._model = model
         self._before: list[tuple[Subject, int | None, Profile | None, float]] = []
@@ -47,8 +49,31 @@ class Shard:
     def load(self, change: Change) -> None:
         """Takes over a record of the state."""
         self.versions[change.subject] = change.version
-        if change.work is not None:
+        if change.work is None:
+            self._index(change.subject.side).remove(change.subject.id)
+        else:
             self._index(change.subject.side).put(profile_of(change.work, self._model))
+
+    def arrays(self) -> dict[str, Any]:
+        """The records with their floors, fit for `restore`; only while nothing is unconfirmed."""
+        if self._before:
+            raise RuntimeError("the shard has changes that are not confirmed")
+        return {
+            side.value: {
+                "index": self._index(side).arrays(),
+                "gone": [pair for pair in self.versions.of(side).items() if pair[0] not in self._index(side)],
+            }
+            for side in Side
+        }
+
+    def restore(self, number: int, arrays: Mapping[str, Any]) -> None:
+        """Takes over what `arrays` gave after change `number`, into an empty shard."""
+        for side in Side:
+            index = self._index(side)
+            index.restore(arrays[side.value]["index"])
+            self.versions.update(side, index.versions())
+            self.versions.update(side, dict(arrays[side.value]["gone"]))
+        self.number = number
 
     def profile(self, subject: Subject) -> Profile:
         """The profile of a live record; KeyError where there is none."""
