@@ -71,7 +71,8 @@ class Processor(ConsumerRebalanceListener):
         self._stop_service = stop_service
         self._journal = Journal(database, group)
         self._publisher = Publisher(bootstrap_servers, group, options)
-        self._take_over = TakeOver(group, uuid.uuid4().hex, self._journal, self._publisher)
+        self._instance = uuid.uuid4().hex
+        self._take_over = TakeOver(group, self._instance, self._journal, self._publisher)
         self._transaction = Transaction(
             database,
             self._journal,
@@ -314,7 +315,7 @@ class Processor(ConsumerRebalanceListener):
             log.error("record_crashes_the_service", group=self.group, position=position.id, offset=offset)
             await self._settling.condemn(item, Verdict("Crash", "the process ended with this record in hand", ends))
             return
-        await self._journal.mark_in_hand(position, offset, ends)
+        await self._journal.mark_in_hand(position, offset, ends, self._instance)
         self._positions[item.origin] = position.holding(offset, ends)
         await self._settling.settle([item])
         left = self._alone.get(item.origin, 0) - 1
