@@ -43,6 +43,7 @@ SIDES = {"technology": ("sample-laboratory", "description"), "demand": ("sample-
 FILES = {"technology": "technologies.jsonl.gz", "demand": "demands.jsonl.gz"}
 MEMBERS = [member for member, _ in SIDES.values()]
 COMPARED = ("technology.submitted", "demand.posted", "match.proposed", "risk.assessed")
+PROPOSAL = "tongtu.proposal.v1"
 INBOXES = [f"member.{member}.inbox" for member in MEMBERS]
 SETTLE_SECONDS = 7200.0
 KILL_EVERY = (5.0, 40.0)
@@ -124,7 +125,8 @@ async def end_of(target: Target) -> tuple[dict[str, int], dict[str, str]]:
     async with Reader(target) as reader:
         for topic in (*COMPARED, *INBOXES):
             state = await reader.state(topic)
-            told = {key: event for key, event in state.items() if topic in COMPARED or "proposal" in event.type}
+            # What was told for a while and taken back depends on what came first.
+            told = {key: event for key, event in state.items() if topic in COMPARED or event.type == PROPOSAL}
             digest = hashlib.sha256()
             for key, event in sorted(told.items()):
                 digest.update(f"{key}\n{event.type}\n".encode() + (event.data or b"") + b"\n")
