@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.matching.answers import Answer, Pair
 from services.matching.outcomes import Outcome, Proposed, Rule
 from services.matching.ranking import pair_logit
 from services.matching.shard import Change, Shard, profile_of
@@ -31,35 +33,40 @@ class State:
     shard: Shard = field(default_factory=lambda: Shard(MODEL))
     records: dict[Subject, Change] = field(default_factory=dict)
     proposed: dict[str, Proposed] = field(default_factory=dict)
+    answers: dict[object, Answer] = field(default_factory=dict)
     most_demands: int = 1000
     rule: Rule = RULE
     postponed: set[Subject] = field(default_factory=set)
 
-    def poll(self, batch: list[Change], fails: bool = False) -> list[Outcome]:
+    def poll(self, batch: Sequence[Change | Answer], fails: bool = False) -> list[Outcome]:
         self.shard.take_back()
-        changes = self.shard.newer(batch)
+        changes = self.shard.newer(each for each in batch if isinstance(each, Change))
+        answers = self.shard.answers.newer(each for each in batch if isinstance(each, Answer))
         self.shard.apply(changes.values())
-        outcomes = self.settle(changes, fails)
+        reconsidered = {each.pair for each in self.shard.hear(answers)}
+        outcomes = self.settle(changes, fails, reconsidered)
         if not fails:
             self.records |= changes
+            self.answers |= {(each.pair, each.side): each for each in answers}
         while self.postponed and not fails:
             touched = {subject: self.records[subject] for subject in self.postponed}
             self.postponed.clear()
             self.settle({s: Change(s, each.version, None) for s, each in touched.items()}, fails)
         return outcomes
 
-    def settle(self, changes: dict[Subject, Change], fails: bool) -> list[Outcome]:
+    def settle(self, changes: dict[Subject, Change], fails: bool, reconsidered: Collection[Pair] = ()) -> list[Outcome]:
         found = self.rule.newcomers(self.shard, changes)
         technologies = {subject.id for subject in changes if subject.side is Side.TECHNOLOGY}
         before = {
             id: each
             for id, each in self.proposed.items()
             if id in found
+            or id in {demand for _, demand in reconsidered}
             or Subject(Side.DEMAND, id) in changes
             or any(entry.technology in technologies for entry in each.entries)
         }
         later = self.rule.later(changes, found, before, self.most_demands)
-        outcomes = self.rule.outcomes(self.shard, changes, found, before, later)
+        outcomes = self.rule.outcomes(self.shard, changes, found, before, later, reconsidered)
         if fails:
             return outcomes
         self.postponed |= {Subject(Side.TECHNOLOGY, id) for id in later}
@@ -77,6 +84,8 @@ class State:
         self.shard = Shard(MODEL)
         for each in self.records.values():
             self.shard.load(each)
+        for answer in self.answers.values():
+            self.shard.load_answer(answer)
         self.shard.confirm(0, {each.demand: self.rule.floor(each.entries) for each in self.proposed.values()})
 
     @property
@@ -84,8 +93,9 @@ class State:
         return {id: each.entries for id, each in self.proposed.items()}
 
 
-def expected(latest: dict[Subject, Change], rule: Rule) -> dict[str, tuple[Entry, ...]]:
-    """Every pair scored by itself."""
+def expected(latest: dict[Subject, Change], rule: Rule, answers: Iterable[Answer] = ()) -> dict[str, tuple[Entry, ...]]:
+    """Every pair scored by itself; `answers`: each party's last one."""
+    declined = {(each.pair, each.declined) for each in answers}
     live = {subject: profile_of(each.work, MODEL) for subject, each in latest.items() if each.work is not None}
     offered = [profile for subject, profile in live.items() if subject.side is Side.TECHNOLOGY]
     shortlists: dict[str, tuple[Entry, ...]] = {}
@@ -97,6 +107,7 @@ def expected(latest: dict[Subject, Change], rule: Rule) -> dict[str, tuple[Entry
                 if each.party.owner != asked.party.owner
                 and each.party.visible_to(asked.party.owner)
                 and asked.party.visible_to(each.party.owner)
+                and ((each.id, asked.id), (each.version, asked.version)) not in declined
                 and (logit := pair_logit(each, asked, MODEL)) >= rule.least
             ]
             shortlists[asked.id] = tuple(sorted(entries, key=lambda entry: entry.rank)[: rule.most])
@@ -124,14 +135,25 @@ def test_the_end_is_the_same_for_every_interleaving_failure_and_restart(seed: in
                 for version in range(1, chance.randint(2, 4))
             ]
             history[Subject(side, id)] = versions
+    said: dict[tuple[Pair, Side], list[Answer]] = {}
+    for subject in history:
+        for other in history:
+            if subject.side is Side.TECHNOLOGY and other.side is Side.DEMAND and chance.random() < 0.5:
+                # To any versions, perhaps such as come only later; the last answer of each party counts.
+                pair, side = (subject.id, other.id), chance.choice(list(Side))
+                said[pair, side] = [
+                    Answer(*pair, side, version, chance.choice([(1, 1), (1, 1), (2, 1), (1, 2), (2, 2), None]))
+                    for version in range(1, chance.randint(2, 4))
+                ]
     rule = Rule(most=3, least=chance.choice([-5.0, 6.0, 9.0]))
-    ends = expected({subject: versions[-1] for subject, versions in history.items()}, rule)
+    latest = {subject: versions[-1] for subject, versions in history.items()}
+    ends = expected(latest, rule, [answers[-1] for answers in said.values()])
 
     for _ in range(2):
         state = State(most_demands=chance.choice([1, 2, 1000]), rule=rule)
-        waiting = {subject: list(versions) for subject, versions in history.items()}
+        waiting: dict[object, list[Change | Answer]] = {key: [*all] for key, all in (*history.items(), *said.items())}
         while waiting:
-            batch: list[Change] = []
+            batch: list[Change | Answer] = []
             for _ in range(chance.randint(1, 12)):
                 if waiting:
                     subject = chance.choice(sorted(waiting, key=str))
@@ -206,6 +228,48 @@ def test_a_technology_and_a_demand_may_share_an_id() -> None:
     shard.take_back()
     assert "aa/1" in shard.demands
     assert shard.versions[Subject(Side.DEMAND, "aa/1")] == 1
+
+
+def declined(technology: str, demand: str, versions: tuple[int, int], version: int = 1) -> Answer:
+    return Answer(technology, demand, Side.DEMAND, version, versions)
+
+
+def test_a_declined_pair_gives_way_to_the_next_best_until_a_record_changes() -> None:
+    state = State(rule=Rule(most=1, least=-5.0))
+    state.poll([change(Side.TECHNOLOGY, "tt/best", 1, 7), change(Side.TECHNOLOGY, "tt/next", 1, 8)])
+    state.poll([change(Side.DEMAND, "dd/1", 1, 7)])
+    assert [entry.technology for entry in state.shortlists["dd/1"]] == ["tt/best"]
+    (outcome,) = state.poll([declined("tt/best", "dd/1", (1, 1))])
+    proposed, withdrawn = outcome.differences
+    assert [entry.technology for entry in (*proposed, *withdrawn)] == ["tt/next", "tt/best"]
+    assert outcome.cause == ("tt/best", "dd/1")
+    assert state.poll([declined("tt/best", "dd/1", (1, 1))]) == []
+    state.restart()
+    state.poll([change(Side.TECHNOLOGY, "tt/next", 2, None)])
+    assert state.shortlists["dd/1"] == ()
+    (outcome,) = state.poll([change(Side.TECHNOLOGY, "tt/best", 2, 7)])
+    assert [(entry.technology, entry.version) for entry in outcome.entries] == [("tt/best", 2)]
+
+
+def test_a_party_may_change_its_mind_and_an_older_answer_says_nothing() -> None:
+    state = State()
+    state.poll([change(Side.TECHNOLOGY, "tt/1", 1, 7), change(Side.DEMAND, "dd/1", 1, 7)])
+    state.poll([declined("tt/1", "dd/1", (1, 1), version=2)])
+    assert state.shortlists["dd/1"] == ()
+    assert state.poll([Answer("tt/1", "dd/1", Side.DEMAND, 1, None)]) == []
+    (outcome,) = state.poll([Answer("tt/1", "dd/1", Side.DEMAND, 3, None)])
+    assert [entry.technology for entry in outcome.entries] == ["tt/1"]
+    assert outcome.is_news
+    # The other side's word counts by itself.
+    state.poll([Answer("tt/1", "dd/1", Side.TECHNOLOGY, 1, (1, 1))])
+    assert state.shortlists["dd/1"] == ()
+
+
+def test_a_declined_technology_is_no_nearest_miss() -> None:
+    state = State(rule=Rule(most=3, least=50.0))
+    state.poll([change(Side.TECHNOLOGY, "tt/1", 1, 7), change(Side.DEMAND, "dd/1", 1, 7)])
+    (outcome,) = state.poll([declined("tt/1", "dd/1", (1, 1))])
+    assert outcome.nearest is None
 
 
 def test_a_technology_that_touches_many_demands_goes_on_in_another_poll() -> None:
