@@ -15,7 +15,7 @@ help:  ## what there is
 	.uv/bin/python -m pip install --quiet uv==$(UV_VERSION)
 
 install: $(filter .uv/bin/uv,$(UV))
-	@$(UV) sync --quiet --frozen --all-extras
+	@$(UV) sync --quiet --frozen --all-extras --group fit
 
 demo: $(filter .uv/bin/uv,$(UV))  ## the whole platform on this machine: sample records in, proposals with risk out
 	@$(UV) sync --quiet --frozen --all-extras --no-dev --inexact

@@ -34,6 +34,8 @@ def document(shard: int, change: Change) -> Document:
         # Hundreds of short strings: decoding them as BSON is what loading a shard would spend its time on.
         "analysis": orjson.dumps([work.terms, work.surfaces, work.title_counts, work.body_counts]),
         "vector": work.vector,
+        "order": work.order,
+        "english": work.english,
     }
 
 
@@ -52,6 +54,8 @@ def change(side: Side, found: Document) -> Change:
             "title_counts": title_counts,
             "body_counts": body_counts,
             "vector": bytes(found["vector"]),
+            "order": bytes(found.get("order", b"")),
+            "english": bytes(found.get("english", b"")),
         }
     )
     return Change(subject, found["version"], work)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from services.matching.answers import WorkAnswer
-from services.matching.embedding import ENCODER, Embedder, passages
-from services.matching.encoding import Record, body, work_record
+from services.matching.embedding import Embedder
+from services.matching.encoding import Analyser, Record
 from services.matching.store import MatchingStore
 from services.matching.work import RECORD_VERSION, SHARD, Subject, WorkRecord
 from shared.contracts.events import DemandPosted, MatchAnswered, OrganisationRegistered, Side, TechnologySubmitted
@@ -19,7 +19,7 @@ class Encoder:
     """The encode stage: no state, any number of instances; the costly part of matching."""
 
     def __init__(self, embedder: Embedder, shards: int) -> None:
-        self._embedder = embedder
+        self._analyser = Analyser(embedder)
         self._shards = shards
 
     async def encode_technologies(
@@ -81,10 +81,7 @@ class Encoder:
         return messages
 
     def _work_records(self, records: Sequence[Record]) -> list[WorkRecord]:
-        return [
-            work_record(record, self._embedder.embed(passages(record.title, record.keywords, body(record))), ENCODER)
-            for record in records
-        ]
+        return [self._analyser.work_record(record) for record in records]
 
 
 class Organisations:

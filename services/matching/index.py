@@ -4,20 +4,64 @@ Exact search over everything costs 1 to 2 ms at 16,000 records and depends on ne
 else is indexed, which an index with statistics or graphs of its own would.
 """
 
+from __future__ import annotations
+
 from array import array
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TypeGuard
 
 import numpy as np
 import numpy.typing as npt
 
-from services.matching.profile import DIMENSIONS, Profile
-from services.matching.ranking import Floats, length, logits
+from services.matching import latent
+from services.matching.features import features
+from services.matching.profile import DIMENSIONS, ENGLISH_DIMENSIONS, Profile
+from services.matching.ranking import Floats, english_logits, logits
 from services.matching.statistics import Model
+from services.matching.traits import DemandTraits, TechnologyTraits
+from services.matching.vectors import Vector, length
 from shared.contracts.events import Party, Side, Visibility
 
 _SMALLEST = 64
 _TOGETHER = 128
 """Others per matrix product: 16,000 rows x 128 in single precision are 8 MB."""
+
+
+class _Vectors:
+    """One direction a row, and cosines with all of them at once."""
+
+    def __init__(self, dimensions: int) -> None:
+        self._numbers = np.zeros((_SMALLEST, dimensions), dtype=np.float32)
+        self._lengths = np.zeros(_SMALLEST)
+
+    def put(self, row: int, vector: Vector) -> None:
+        self._numbers[row] = vector
+        self._lengths[row] = length(vector)
+
+    def grow(self) -> None:
+        self._numbers = np.concatenate([self._numbers, np.zeros_like(self._numbers)])
+        self._lengths = np.concatenate([self._lengths, np.zeros_like(self._lengths)])
+
+    def cosines(self, vectors: Sequence[Vector], count: int) -> list[Floats]:
+        """Of each vector with the first `count` rows; 0 where one has no direction."""
+        if not vectors:
+            return []
+        # Whole numbers below 2^24: single precision is exact here, whatever the order of the additions.
+        dots = self._numbers[:count] @ np.stack(vectors).astype(np.float32).T
+        found: list[Floats] = []
+        for index, vector in enumerate(vectors):
+            lengths = self._lengths[:count] * length(vector)
+            products = dots[:, index].astype(np.float64)
+            found.append(np.divide(products, lengths, out=np.zeros(count), where=lengths > 0))
+        return found
+
+
+def _is_demand(traits: DemandTraits | TechnologyTraits | None) -> TypeGuard[DemandTraits]:
+    return isinstance(traits, DemandTraits)
+
+
+def _is_offer(traits: DemandTraits | TechnologyTraits | None) -> TypeGuard[TechnologyTraits]:
+    return isinstance(traits, TechnologyTraits)
 
 
 class ProfileIndex:
@@ -32,8 +76,10 @@ class ProfileIndex:
         self._rows: dict[str, int] = {}
         self._profiles: list[Profile | None] = []
         self._postings: dict[str, tuple[array[int], array[int]]] = {}
-        self._vectors = np.zeros((_SMALLEST, DIMENSIONS), dtype=np.float32)
-        self._norms = np.zeros(_SMALLEST)
+        self._vectors = _Vectors(DIMENSIONS)
+        self._english = _Vectors(ENGLISH_DIMENSIONS)
+        self._latent = _Vectors(latent.DIMENSIONS)
+        self._is_english = np.zeros(_SMALLEST, dtype=np.bool_)
         self._expected = np.zeros(_SMALLEST)
         self._floors = np.full(_SMALLEST, -np.inf)
         self._alive = np.zeros(_SMALLEST, dtype=np.bool_)
@@ -62,7 +108,7 @@ class ProfileIndex:
         """Adds a profile, or replaces the version that is there."""
         self.remove(profile.id)
         row = len(self._profiles)
-        if row == len(self._norms):
+        if row == len(self._alive):
             self._grow()
         self._profiles.append(profile)
         self._rows[profile.id] = row
@@ -72,8 +118,11 @@ class ProfileIndex:
                 posting = self._postings[term] = array("I"), array("I")
             posting[0].append(row)
             posting[1].append(value)
-        self._vectors[row] = profile.vector
-        self._norms[row] = length(profile.vector)
+        self._vectors.put(row, profile.vector)
+        self._is_english[row] = profile.traits is not None
+        if profile.traits is not None:
+            self._english.put(row, profile.traits.english)
+            self._latent.put(row, profile.traits.latent)
         self._expected[row] = profile.expected
         self._floors[row] = -np.inf
         self._alive[row] = True
@@ -134,22 +183,40 @@ class ProfileIndex:
         alive[[self._rows[id] for id in without if id in self._rows]] = False
         for start in range(0, len(others), _TOGETHER):
             chunk = others[start : start + _TOGETHER]
-            vectors = np.stack([other.vector for other in chunk]).astype(np.float32)
-            # Whole numbers below 2^24: single precision is exact here, whatever the order of the additions.
-            dots = self._vectors[:count] @ vectors.T
-            for index, other in enumerate(chunk):
-                yield self._column(other, dots[:, index].astype(np.float64), alive)
+            cosines = self._vectors.cosines([other.vector for other in chunk], count)
+            english = [traits for other in chunk if (traits := other.traits) is not None]
+            near = iter(self._english.cosines([traits.english for traits in english], count))
+            subjects = iter(self._latent.cosines([traits.latent for traits in english], count))
+            for other, cosine in zip(chunk, cosines, strict=True):
+                both = None if other.traits is None else (next(subjects), next(near))
+                yield self._column(other, cosine, both, alive)
 
-    def _column(self, other: Profile, dots: Floats, alive: npt.NDArray[np.bool_]) -> Floats:
+    def _column(
+        self, other: Profile, cosine: Floats, both: tuple[Floats, Floats] | None, alive: npt.NDArray[np.bool_]
+    ) -> Floats:
+        """`both`: cosines in the latent space and of the English embeddings, where the other one is English."""
         count = len(self._profiles)
-        lengths = self._norms[:count] * length(other.vector)
-        cosine = np.divide(dots, lengths, out=np.zeros(count), where=lengths > 0)
         expected = self._expected[:count] if self.side is Side.DEMAND else np.full(count, other.expected)
         same_language = self._languages[:count] == self._language_codes.get(other.language, -1)
-        column = logits(self._overlaps(other), expected, cosine, same_language, self._model)
+        overlaps = self._overlaps(other)
+        column = logits(overlaps, expected, cosine, same_language, self._model)
+        is_english = self._is_english[:count]
+        if both is not None:
+            column = np.where(is_english, english_logits(overlaps, expected, *both, self._model), column)
         column[~alive | (self._owners[:count] == self._owner_codes.get(other.party.owner, -1))] = -np.inf
         self._hide(column, other.party)
+        if other.traits is not None:
+            self._look_again(np.flatnonzero(is_english & (column >= self._model.english_least)), other, column)
         return column
+
+    def _look_again(self, rows: npt.NDArray[np.intp], other: Profile, column: Floats) -> None:
+        """The second stage, for the rows that the first one found worth it."""
+        here = [profile.traits for row in rows.tolist() if (profile := self._profiles[row]) is not None]
+        if not here:
+            return
+        demands = [traits for traits in (here if self.side is Side.DEMAND else [other.traits]) if _is_demand(traits)]
+        offered = [traits for traits in ([other.traits] if self.side is Side.DEMAND else here) if _is_offer(traits)]
+        column[rows] = self._model.reranker.logits(features(demands, offered))
 
     def _overlaps(self, other: Profile) -> Floats:
         sums = np.zeros(len(self._profiles))
@@ -174,8 +241,9 @@ class ProfileIndex:
         def doubled(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
             return np.concatenate([values, np.zeros_like(values)])
 
-        self._vectors = np.concatenate([self._vectors, np.zeros_like(self._vectors)])
-        for name in ("_norms", "_expected", "_floors", "_alive", "_languages", "_owners"):
+        for vectors in (self._vectors, self._english, self._latent):
+            vectors.grow()
+        for name in ("_is_english", "_expected", "_floors", "_alive", "_languages", "_owners"):
             setattr(self, name, doubled(getattr(self, name)))
 
     def _compact(self) -> None:

@@ -8,11 +8,10 @@ from functools import cached_property
 from services.matching.analysis import is_han, terms
 from services.matching.checks import checks, priority
 from services.matching.figures import Clause, clauses, terms_of
-from services.matching.lexical import SCALE
 from services.matching.match_id import match_id
 from services.matching.passages import Sentence, passages, sentences
 from services.matching.profile import Profile
-from services.matching.ranking import cosine, score
+from services.matching.ranking import components, score
 from services.matching.shared_terms import MOST, shared_terms
 from services.matching.shortlist import Entry
 from services.matching.statistics import Model
@@ -108,11 +107,9 @@ class Proposer:
         shared = demand.values.keys() & technology.values.keys()
         contributions = {term: demand.values[term] * technology.values[term] for term in shared}
         one_language = offered.language == asked.language
-        components = {"semantic": round(cosine(offered.vector, asked.vector), 4)}
-        if one_language:
-            components["lexical"] = round(sum(contributions.values()) / SCALE**2 - asked.expected, 3)
+        parts = components(offered, asked)
         if bonus := priority(technology.technology, demand.demand):
-            components["priority"] = bonus
+            parts["priority"] = bonus
         words = shared_terms(contributions, demand.surfaces, demand.text)
         # Nothing here comes from outside: what is built from valid parts is not validated once more.
         return MatchProposed.model_construct(
@@ -120,7 +117,7 @@ class Proposer:
             technology=technology.technology,
             demand=demand.demand,
             score=round(score(entry.logit), 4),
-            components=components,
+            components=parts,
             shared_terms=tuple(word[:_LONGEST_TERM] for word in words),
             missing_terms=_missing(demand, technology) if one_language else (),
             passages=passages(technology.sentences, demand.sentences, contributions) if one_language else (),

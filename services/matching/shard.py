@@ -26,7 +26,7 @@ class Change:
 def profile_of(work: WorkRecord, model: Model) -> Profile:
     """The record as the ranking sees it."""
     make = demand_profile if work.technology is None else technology_profile
-    return make(work.party, work.counted_terms, work.numbers, model)
+    return make(work.party, work.counted_terms, work.numbers, model, work.order, work.english)
 
 
 class Shard:

@@ -1,0 +1,159 @@
+"""What speaks for a pair of English records, as numbers that the re-ranker weighs; of many pairs at once.
+
+All pairs have their demand or their technology in common. Each feature is a pure function of the two records: sums run
+over shared terms by ascending fingerprint, one after the other, so that no feature depends on which other pairs are
+computed with it, or from which side. No document length, nothing about a list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from services.matching import lexical
+from services.matching.traits import LOGARITHMS, SHARPER, STEEP, TITLE, DemandTraits, TechnologyTraits
+from services.matching.vectors import Vector
+
+NAMES = (
+    "bm25", "bm25_deep", "bm25_body", "tfidf", "tfidf_body", "tfidf_title", "title_covered", "title_bm25",
+    "top20_covered", "top50_covered", "top10_bm25", "top20_bm25", "offered_covered", "offered_weight_covered",
+    "strongest", "strongest_share", "rare_shared", "phrase_cosine", "phrases_covered", "title_phrases_covered",
+    "rare_phrases", "latent", "latent_title", "english", "english_title",
+)  # fmt: skip
+_RARE = 5.3
+"""idf of a term in half a percent of all texts."""
+_RARE_PHRASE = 6.0
+
+Features = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.intp]
+Number = TypeVar("Number", bound=np.generic)
+
+
+def features(demands: Sequence[DemandTraits], technologies: Sequence[TechnologyTraits]) -> Features:
+    """[pairs, features]; one of the two sequences has one member, which meets each of the other."""
+    pairs = max(len(demands), len(technologies))
+    asked = np.array([demand.scales for demand in demands])
+    offered = np.array([technology.scales for technology in technologies])
+    columns = [
+        *_of_terms(demands, technologies, asked, offered, pairs),
+        *_of_phrases(demands, technologies, asked, offered, pairs),
+        _cosines([demand.latent for demand in demands], [each.latent for each in technologies]),
+        _cosines([demand.latent_title for demand in demands], [each.latent for each in technologies]),
+        _cosines([demand.english for demand in demands], [each.english for each in technologies]),
+        _cosines([demand.english_title for demand in demands], [each.english for each in technologies]),
+    ]
+    return np.stack([np.broadcast_to(column, pairs) for column in columns], axis=1).astype(np.float32)
+
+
+def _of_terms(
+    demands: Sequence[DemandTraits],
+    technologies: Sequence[TechnologyTraits],
+    asked: Floats,
+    offered: Floats,
+    pairs: int,
+) -> list[Floats]:
+    pair, left, right = _meeting([each.terms for each in demands], [each.terms for each in technologies])
+    title = _at([each.title_counts for each in demands], left).astype(np.intp)
+    body = _at([each.body_counts for each in demands], left).astype(np.intp)
+    idf = _at([each.idf for each in demands], left).astype(np.float64)
+    rank = _at([each.ranks for each in demands], left)
+    count = _at([each.counts for each in technologies], right)
+    length, deep_length = (offered[pair if len(technologies) > 1 else np.zeros_like(pair)][:, :2]).T
+    impact, deep_impact = count / (count + length), count / (count + deep_length)
+    steep_idf = idf**STEEP
+    steep = _log(lexical.TITLE_WEIGHT * title + body) * steep_idf
+    met = LOGARITHMS[count] * idf
+    named = np.where(title > 0, idf, 0.0)
+
+    def total(values: Floats) -> Floats:
+        return np.bincount(pair, weights=values, minlength=pairs).astype(np.float64)
+
+    strongest = np.zeros(pairs)
+    products = steep * impact
+    if len(pair):
+        starts = np.flatnonzero(np.diff(pair, prepend=-1))
+        strongest[pair[starts]] = np.maximum.reduceat(products, starts)
+    bm25 = total(products)
+    tfidf_length = offered[:, 3]
+    return [
+        bm25 / asked[:, 0],
+        total(_log(SHARPER[2] * title + body) * idf * idf * deep_impact) / asked[:, 1],
+        total(LOGARITHMS[body] * steep_idf * impact) / asked[:, 2],
+        total(_log(TITLE * title + body) * idf * met) / (asked[:, 3] * tfidf_length),
+        total(LOGARITHMS[body] * idf * met) / (asked[:, 4] * tfidf_length),
+        total(named * met) / (asked[:, 5] * tfidf_length),
+        total(named) / asked[:, 6],
+        total(named * idf * impact) / asked[:, 7],
+        total(np.where(rank < 20, steep, 0.0)) / asked[:, 9],
+        total(np.where(rank < 50, steep, 0.0)) / asked[:, 10],
+        total(np.where(rank < 10, products, 0.0)) / asked[:, 8],
+        total(np.where(rank < 20, products, 0.0)) / asked[:, 9],
+        total(met) / offered[:, 2],
+        total(met * met) / (tfidf_length * tfidf_length),
+        strongest / asked[:, 0],
+        np.divide(strongest, bm25, out=np.zeros(pairs), where=bm25 > 0),
+        total(np.where(idf > _RARE, idf, 0.0)),
+    ]
+
+
+def _of_phrases(
+    demands: Sequence[DemandTraits],
+    technologies: Sequence[TechnologyTraits],
+    asked: Floats,
+    offered: Floats,
+    pairs: int,
+) -> list[Floats]:
+    pair, left, right = _meeting([each.phrases for each in demands], [each.phrases for each in technologies])
+    title = _at([each.phrase_title_counts for each in demands], left).astype(np.intp)
+    body = _at([each.phrase_body_counts for each in demands], left).astype(np.intp)
+    idf = _at([each.phrase_idf for each in demands], left).astype(np.float64)
+    said = _log(TITLE * title + body) * idf
+    met = LOGARITHMS[_at([each.phrase_counts for each in technologies], right)] * idf
+
+    def total(values: Floats) -> Floats:
+        return np.bincount(pair, weights=values, minlength=pairs).astype(np.float64)
+
+    return [
+        total(said * met) / (asked[:, 11] * offered[:, 4]),
+        total(said) / asked[:, 12],
+        total(np.where(title > 0, idf, 0.0)) / asked[:, 13],
+        total(np.where(idf > _RARE_PHRASE, idf, 0.0)),
+    ]
+
+
+def _log(counts: npt.NDArray[np.intp]) -> Floats:
+    return LOGARITHMS[np.minimum(counts, len(LOGARITHMS) - 1)]
+
+
+def _meeting(
+    demands: Sequence[npt.NDArray[np.uint32]], technologies: Sequence[npt.NDArray[np.uint32]]
+) -> tuple[Integers, Integers, Integers]:
+    """Of each shared fingerprint: the pair, where it stands among the demands' and among the technologies' (joined)."""
+    many, one = (technologies, demands[0]) if len(demands) == 1 else (demands, technologies[0])
+    joined = np.concatenate(many)
+    if len(one) == 0:
+        empty = np.zeros(0, dtype=np.intp)
+        return empty, empty, empty
+    there = np.minimum(np.searchsorted(one, joined), len(one) - 1)
+    here = np.flatnonzero(one[there] == joined)
+    pair = np.repeat(np.arange(len(many)), [len(each) for each in many])[here]
+    return (pair, there[here], here) if len(demands) == 1 else (pair, here, there[here])
+
+
+def _at(parts: Sequence[npt.NDArray[Number]], positions: Integers) -> npt.NDArray[Number]:
+    return (parts[0] if len(parts) == 1 else np.concatenate(parts))[positions]
+
+
+def _cosines(demands: Sequence[Vector], technologies: Sequence[Vector]) -> Floats:
+    """Whole numbers below 2^24 until the last division: exact in single precision, in any order."""
+    left, right = np.stack(demands).astype(np.float32), np.stack(technologies).astype(np.float32)
+    dots = (left @ right.T).reshape(-1).astype(np.float64)
+    lengths = np.sqrt(
+        (left * left).sum(axis=1, dtype=np.float64)[:, None] * (right * right).sum(axis=1, dtype=np.float64)
+    )
+    lengths = lengths.reshape(-1)
+    return np.divide(dots, lengths, out=np.zeros(len(dots)), where=lengths > 0)
