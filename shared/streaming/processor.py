@@ -61,7 +61,9 @@ class Processor(ConsumerRebalanceListener):
         partitions_of: Callable[[str], int],
         options: Options,
         stop_service: Callable[[BaseException], None],
+        one_in_hand: asyncio.Lock,
     ) -> None:
+        """`one_in_hand` is shared by all consumer groups of the process, so that its end has one record to blame."""
         self.group = group
         self.options = options
         self.consumer: PollingConsumer | None = None
@@ -69,6 +71,7 @@ class Processor(ConsumerRebalanceListener):
         self._timer_handlers = timer_handlers
         self._callbacks = take_over_callbacks
         self._stop_service = stop_service
+        self._one_in_hand = one_in_hand
         self._journal = Journal(database, group)
         self._publisher = Publisher(bootstrap_servers, group, options)
         self._instance = uuid.uuid4().hex
@@ -303,7 +306,8 @@ class Processor(ConsumerRebalanceListener):
         if together:
             await self._settling.settle(together)
         for item in alone:
-            await self._settle_alone(item)
+            async with self._one_in_hand:
+                await self._settle_alone(item)
 
     async def _settle_alone(self, item: Item) -> None:
         """Processes one record of a partition that did not survive twice; at the third crash with it, a dead letter."""
