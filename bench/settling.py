@@ -6,13 +6,13 @@ import asyncio
 import re
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 
 from tongtu.group_positions import GroupPosition, database, group_positions, mongodb, services_with_state
+from tongtu.reading import Reader
 from tongtu.target import Target
 
 _LOOK_SECONDS = 0.3
@@ -20,7 +20,8 @@ _TELL_SECONDS = 15.0
 _OUTBOX = re.compile(r"member\.[a-z0-9-]+\.outbox")
 _READS_OUTBOXES = "intake"
 
-Ends = Mapping[TopicPartition, int]
+Place = tuple[str, int]
+"""A topic of the platform, by its logical name, and a partition of it."""
 
 
 async def is_settled(target: Target) -> bool:
@@ -40,11 +41,11 @@ async def is_settled(target: Target) -> bool:
         return False
     if await group_positions(target) != before:
         return False
-    partitions = await _partitions(target)
-    committed = await _ends(target, partitions, "read_committed")
-    all_there_is = await _ends(target, partitions, "read_uncommitted")
-    seen = {TopicPartition(target.topic(each.topic), each.partition): each.end for each in before}
-    return committed == all_there_is == {**committed, **seen} and not _unnoticed(target, before, partitions)
+    async with Reader(target) as reader:
+        committed = await reader.ends([*await reader.topics()])
+    seen = {(each.topic, each.partition): each.end for each in before}
+    all_there_is = await _ends_of_everything(target, committed)
+    return committed == all_there_is == {**committed, **seen} and not _unnoticed(before, committed)
 
 
 async def settle(target: Target, seconds: float, tell: Callable[[str], None] = lambda line: None) -> None:
@@ -87,33 +88,18 @@ async def _timer_is_due(target: Target) -> bool:
     return False
 
 
-async def _ends(target: Target, partitions: Sequence[TopicPartition], isolation_level: str) -> Ends:
-    consumer = AIOKafkaConsumer(bootstrap_servers=target.kafka, isolation_level=isolation_level)
+async def _ends_of_everything(target: Target, places: Collection[Place]) -> dict[Place, int]:
+    """Where these partitions end for those who read what is not committed, too."""
+    partitions = {TopicPartition(target.topic(topic), number): (topic, number) for topic, number in places}
+    consumer = AIOKafkaConsumer(bootstrap_servers=target.kafka, isolation_level="read_uncommitted")
     await consumer.start()
     try:
-        return await consumer.end_offsets(partitions)
+        return {partitions[partition]: end for partition, end in (await consumer.end_offsets(partitions)).items()}
     finally:
         await consumer.stop()
 
 
-async def _partitions(target: Target) -> list[TopicPartition]:
-    """All of the platform's, but for Kafka's own."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=target.kafka)
-    await admin.start()
-    try:
-        return [
-            TopicPartition(topic["topic"], partition["partition"])
-            for topic in await admin.describe_topics()
-            if topic["topic"].startswith(target.prefix) and not topic["is_internal"]
-            for partition in topic["partitions"]
-        ]
-    finally:
-        await admin.close()
-
-
-def _unnoticed(
-    target: Target, positions: Sequence[GroupPosition], partitions: Sequence[TopicPartition]
-) -> set[tuple[str, str, int]]:
+def _unnoticed(positions: Sequence[GroupPosition], partitions: Iterable[Place]) -> set[tuple[str, str, int]]:
     """Consumer groups with partitions that they have no position in: of topics they read, and of members' outboxes."""
     readers: defaultdict[str, set[str]] = defaultdict(set)
     for each in positions:
@@ -121,8 +107,7 @@ def _unnoticed(
     intake = {each.group for each in positions if each.service == _READS_OUTBOXES}
     noticed = {(each.group, each.topic, each.partition) for each in positions if each.next is not None}
     unnoticed: set[tuple[str, str, int]] = set()
-    for name, number in partitions:
-        topic = name.removeprefix(target.prefix)
+    for topic, number in partitions:
         groups = readers[topic] | intake if _OUTBOX.fullmatch(topic) else readers[topic]
         unnoticed |= {(group, topic, number) for group in groups} - noticed
     return unnoticed

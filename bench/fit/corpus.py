@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from services.matching.analysis import Term, ordered_terms
 from services.matching.embedding import Embedder, passages
-from services.matching.english import english_passages
 from services.matching.profile import ENGLISH, Profile, demand_profile, technology_profile
 from services.matching.statistics import Model
 from shared.contracts.events import Party, Side, Visibility
@@ -45,8 +44,8 @@ class Records:
                 known = {id: (vector, english.tobytes()) for id, vector, english in stored}
         for id, title, text, language in self.rows:
             if id not in known:
-                texts = english_passages(title, text, self.side is Side.DEMAND) if language == ENGLISH else []
-                english = b"".join(embedder.english.embed(each).tobytes() for each in texts)
+                is_demand = self.side is Side.DEMAND
+                english = embedder.english.embed_record(title, text, is_demand) if language == ENGLISH else b""
                 known[id] = embedder.embed(passages(title, (), text)), english
         self.vectors = [known[id][0] for id, *_ in self.rows]
         self.english = [known[id][1] for id, *_ in self.rows]

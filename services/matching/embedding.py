@@ -53,7 +53,7 @@ class Embedder:
     def embed(self, passages: Sequence[str]) -> Vector:
         """One vector for a record: the direction of the sum of its passages' embeddings, in 512 whole numbers.
 
-        Blocks for 2 to 4 ms a passage on one core; a passage seen lately costs nothing.
+        Blocks for 2 to 12 ms a passage on one core; a passage seen lately costs nothing.
         """
         vectors = np.stack([self._remembered(passage) for passage in passages])
         return quantised(vectors.sum(axis=0, dtype=np.float32))

@@ -45,6 +45,10 @@ class EnglishEmbedder:
         """
         return self._remembered(text)
 
+    def embed_record(self, title: str, body: str, is_demand: bool) -> bytes:
+        """The vectors of a record's texts, one after the other."""
+        return b"".join(self.embed(text).tobytes() for text in english_passages(title, body, is_demand))
+
     def _embed(self, text: str) -> Vector:
         numbers = np.array([self._pieces.numbers(text)], dtype=np.int64)
         outputs = self._session.run(

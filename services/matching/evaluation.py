@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,7 +12,6 @@ from typing import Any
 
 from services.matching.analysis import is_han, ordered_terms
 from services.matching.embedding import Embedder, passages
-from services.matching.english import english_passages
 from services.matching.index import ProfileIndex
 from services.matching.measures import Grades, Ranking, means, measured
 from services.matching.profile import ENGLISH, Profile, demand_profile, technology_profile
@@ -145,8 +145,6 @@ def _tf_idf(labelled: Sequence[Row], technologies: Sequence[Row], grades: Grades
 
 def _tf_idf_terms(text: str) -> list[str]:
     """Words as scikit-learn cuts them; bigrams of characters where the text is Chinese."""
-    import re
-
     words: list[str] = re.findall(r"[^\W\u4e00-\u9fff]{2,}", text.lower())
     runs: list[str] = re.findall(r"[\u4e00-\u9fff]+", text)
     return words + [run[start : start + 2] for run in runs for start in range(max(len(run) - 1, 1))]
@@ -183,6 +181,5 @@ def _profile(row: Row, side: Side, embedder: Embedder, model: Model) -> Profile:
     counted, order = ordered_terms(title, full)
     english = b""
     if language.partition("-")[0] == ENGLISH:
-        texts = english_passages(title, full, side is Side.DEMAND)
-        english = b"".join(embedder.english.embed(each).tobytes() for each in texts)
+        english = embedder.english.embed_record(title, full, side is Side.DEMAND)
     return make(party, counted, embedder.embed(passages(title, keywords, text)), model, order, english)

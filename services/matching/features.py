@@ -8,6 +8,7 @@ computed with it, or from which side. No document length, nothing about a list.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -69,9 +70,7 @@ def _of_terms(
     met = LOGARITHMS[count] * idf
     named = np.where(title > 0, idf, 0.0)
 
-    def total(values: Floats) -> Floats:
-        return np.bincount(pair, weights=values, minlength=pairs).astype(np.float64)
-
+    total = partial(_total, pair, pairs)
     strongest = np.zeros(pairs)
     products = steep * impact
     if len(pair):
@@ -113,9 +112,7 @@ def _of_phrases(
     idf = _at([each.phrase_idf for each in demands], left).astype(np.float64)
     said = _log(TITLE * title + body) * idf
     met = LOGARITHMS[_at([each.phrase_counts for each in technologies], right)] * idf
-
-    def total(values: Floats) -> Floats:
-        return np.bincount(pair, weights=values, minlength=pairs).astype(np.float64)
+    total = partial(_total, pair, pairs)
 
     return [
         total(said * met) / (asked[:, 11] * offered[:, 4]),
@@ -123,6 +120,11 @@ def _of_phrases(
         total(np.where(title > 0, idf, 0.0)) / asked[:, 13],
         total(np.where(idf > _RARE_PHRASE, idf, 0.0)),
     ]
+
+
+def _total(pair: Integers, pairs: int, values: Floats) -> Floats:
+    """The sum over each pair's shared terms, in their order."""
+    return np.bincount(pair, weights=values, minlength=pairs).astype(np.float64)
 
 
 def _log(counts: npt.NDArray[np.intp]) -> Floats:

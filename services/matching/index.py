@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -54,14 +53,6 @@ class _Vectors:
             products = dots[:, index].astype(np.float64)
             found.append(np.divide(products, lengths, out=np.zeros(count), where=lengths > 0))
         return found
-
-
-def _is_demand(traits: DemandTraits | TechnologyTraits | None) -> TypeGuard[DemandTraits]:
-    return isinstance(traits, DemandTraits)
-
-
-def _is_offer(traits: DemandTraits | TechnologyTraits | None) -> TypeGuard[TechnologyTraits]:
-    return isinstance(traits, TechnologyTraits)
 
 
 class ProfileIndex:
@@ -211,12 +202,12 @@ class ProfileIndex:
 
     def _look_again(self, rows: npt.NDArray[np.intp], other: Profile, column: Floats) -> None:
         """The second stage, for the rows that the first one found worth it."""
-        here = [profile.traits for row in rows.tolist() if (profile := self._profiles[row]) is not None]
-        if not here:
+        if len(rows) == 0:
             return
-        demands = [traits for traits in (here if self.side is Side.DEMAND else [other.traits]) if _is_demand(traits)]
-        offered = [traits for traits in ([other.traits] if self.side is Side.DEMAND else here) if _is_offer(traits)]
-        column[rows] = self._model.reranker.logits(features(demands, offered))
+        met = [*(profile.traits for row in rows.tolist() if (profile := self._profiles[row])), other.traits]
+        demands = [traits for traits in met if isinstance(traits, DemandTraits)]
+        technologies = [traits for traits in met if isinstance(traits, TechnologyTraits)]
+        column[rows] = self._model.reranker.logits(features(demands, technologies))
 
     def _overlaps(self, other: Profile) -> Floats:
         sums = np.zeros(len(self._profiles))

@@ -51,6 +51,14 @@ def said(zh: str, en: str) -> Wording:
     return Wording(zh=zh[:LONGEST], en=en[:LONGEST])
 
 
+def _ended(
+    begun: tuple[str, str], verdict: Verdict, met: tuple[str, str], unmet: tuple[str, str], unknown: tuple[str, str]
+) -> Wording:
+    """A sentence whose end is the verdict; each part in Chinese and in English."""
+    ends = {Verdict.MET: met, Verdict.UNMET: unmet}.get(verdict, unknown)
+    return said(begun[0] + ends[0], begun[1] + ends[1])
+
+
 def amounts(money: MoneyRange) -> str:
     """A range in words: `500000-800000 CNY`, `<= 800000 CNY`, `>= 500000 CNY`."""
     if money.min is None and money.max is None:
@@ -101,13 +109,13 @@ def budget(asked: MoneyRange, price: MoneyRange | None, verdict: Verdict, excess
     zh, en = f"预算 {amounts(asked)}，报价 {amounts(price)}", f"Budget {amounts(asked)}, price {amounts(price)}"
     if asked.currency != price.currency:
         return said(f"{zh}；币种不同，不作换算。", f"{en}; the currencies differ and are not converted.")
-    match verdict:
-        case Verdict.MET:
-            return said(f"{zh}，在预算之内。", f"{en}: within the budget.")
-        case Verdict.UNMET:
-            return said(f"{zh}，最低报价超出预算 {excess}。", f"{en}: the lowest price is {excess} above the budget.")
-        case _:
-            return said(f"{zh}；无法判断是否在预算之内。", f"{en}; it cannot be told whether it is within the budget.")
+    return _ended(
+        (zh, en),
+        verdict,
+        met=("，在预算之内。", ": within the budget."),
+        unmet=(f"，最低报价超出预算 {excess}。", f": the lowest price is {excess} above the budget."),
+        unknown=("；无法判断是否在预算之内。", "; it cannot be told whether it is within the budget."),
+    )
 
 
 def deadline(start: date | None, months: int | None, asked: date, verdict: Verdict) -> Wording:
@@ -141,14 +149,13 @@ def cooperation(asked: Iterable[str], offered: Iterable[str], verdict: Verdict) 
         return said(
             f"希望{asked_zh}，技术未注明转让方式。", f"Asked: {asked_en}; the technology names no mode of transfer."
         )
-    zh, en = f"希望{asked_zh}，可提供{offered_zh}", f"Asked: {asked_en}; offered: {offered_en}"
-    match verdict:
-        case Verdict.MET:
-            return said(f"{zh}，相符。", f"{en}: they fit.")
-        case Verdict.UNMET:
-            return said(f"{zh}，不相符。", f"{en}: they do not fit.")
-        case _:
-            return said(f"{zh}，需当面商定。", f"{en}: to be talked about.")
+    return _ended(
+        (f"希望{asked_zh}，可提供{offered_zh}", f"Asked: {asked_en}; offered: {offered_en}"),
+        verdict,
+        met=("，相符。", ": they fit."),
+        unmet=("，不相符。", ": they do not fit."),
+        unknown=("，需当面商定。", ": to be talked about."),
+    )
 
 
 def strategic_field(
@@ -184,11 +191,10 @@ def target(asked: str, quoted: str | None, verdict: Verdict) -> Wording:
             f"要求 {asked}；所示技术内容没有可对照的数值。",
             f"Asked: {asked}; what is shown of the technology gives no figure to hold against it.",
         )
-    zh, en = f"要求 {asked}；技术写明“{quoted}”", f"Asked: {asked}; the technology says “{quoted}”"
-    match verdict:
-        case Verdict.MET:
-            return said(f"{zh}，已达到。", f"{en}: reached.")
-        case Verdict.UNMET:
-            return said(f"{zh}，未达到。", f"{en}: not reached.")
-        case _:
-            return said(f"{zh}，不足以判断。", f"{en}: not enough to tell.")
+    return _ended(
+        (f"要求 {asked}；技术写明“{quoted}”", f"Asked: {asked}; the technology says “{quoted}”"),
+        verdict,
+        met=("，已达到。", ": reached."),
+        unmet=("，未达到。", ": not reached."),
+        unknown=("，不足以判断。", ": not enough to tell."),
+    )
