@@ -15,7 +15,7 @@ help:  ## what there is
 	.uv/bin/python -m pip install --quiet uv==$(UV_VERSION)
 
 install: $(filter .uv/bin/uv,$(UV))
-	@$(UV) sync --quiet --frozen --all-extras
+	@$(UV) sync --quiet --frozen --all-extras --group fit
 
 demo: $(filter .uv/bin/uv,$(UV))  ## the whole platform on this machine: sample records in, proposals with risk out
 	@$(UV) sync --quiet --frozen --all-extras --no-dev --inexact
@@ -41,6 +41,8 @@ bench: $(filter .uv/bin/uv,$(UV))  ## the benchmarks, one after the other (half 
 	$(RUN)/python -m bench.pipeline
 	$(RUN)/python -m bench.latency
 	$(RUN)/python -m bench.risk
+	$(RUN)/python -m bench.exposure
+	$(RUN)/python -m bench.idle
 	$(RUN)/python -m bench.chaos
 
 docs: $(filter .uv/bin/uv,$(UV))  ## the documentation as a site in site/

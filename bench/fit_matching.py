@@ -1,213 +1,161 @@
-"""Fits the frozen model of matching from labelled pairs: `python -m bench.fit_matching --sbir DIR --chinese FILE`.
+"""Fits the frozen model of matching from labelled pairs: `python -m bench.fit_matching SBIR --chinese FILE`.
 
 What comes from where:
-- How common English terms are: the share of US SBIR solicitation topics and award abstracts (public data) that hold
-  each. Only CRC-32 numbers and shares are kept, no text.
+- How common English terms and phrases are: the share of US SBIR solicitation topics and award abstracts (public data)
+  that hold each. Only CRC-32 numbers and shares are kept, no text. The space of subjects: truncated singular value
+  decomposition of the same documents, no labels.
 - How common Chinese bigrams are: word frequencies of a Chinese dictionary (`dict.txt` of the jieba package, MIT), as
   the chance that a document of 400 characters holds them; words that every technical record uses, by hand (bench/fit/).
-- The weights: the semantic weight relative to the lexical one maximises the likelihood that a labelled technology comes
-  first, on half of the labelled SBIR topics (split by title). Both are then scaled so that the score is the probability
-  that a pair belongs together, against a hundred that do not; the pairs of bench/fit/ (hand-written, Chinese and
-  English, small pools) count with a third of the weight of the SBIR pairs.
-- Across languages the SBIR cosines are first lowered by the ratio that the hand-written pairs show between two
-  languages and one.
-The other half of the labelled topics is reported, never used.
+- Two English records: the first stage is a logistic regression on the labelled SBIR pairs among all pairs; the second
+  a listwise linear score and LambdaMART over features.NAMES, on what the first one lets through; technologies are
+  looked at without their titles, which are what the labels were made from. Scores become probabilities by a rising
+  curve fitted on scores of demands that the re-ranker had not seen (five folds by title).
+- All other pairs: bench/fit/other_languages.py.
+The report is on demands that the re-ranker had not seen; the figures go to docs/matching.md.
 """
+
+from __future__ import annotations
 
 import argparse
 import json
 import zlib
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from scipy.optimize import minimize, minimize_scalar
 
-from bench.fit.corpus import Matrix, Records, components, read, unweighted
+from bench.fit.corpus import Mask, Matrix, Records, read
+from bench.fit.logistic import curve, logistic
+from bench.fit.measures import by_demand, calibration_error, reliability, told
+from bench.fit.other_languages import with_other_languages
+from bench.fit.second_stage import Query, fitted
+from bench.fit.statistics import unweighted
 from services.matching.embedding import Embedder
-from services.matching.ranking import Floats
+from services.matching.features import features
+from services.matching.index import ProfileIndex
+from services.matching.profile import Profile
+from services.matching.reranking import Reranker
 from services.matching.statistics import MODEL, Model
+from services.matching.traits import DemandTraits, TechnologyTraits
 from shared.contracts.events import Side
 
-HAND = Path(__file__).parent / "fit" / "bilingual_pairs.jsonl"
-POOL = 100
-"""Technologies that do not answer, for each that does: what the score is a probability against."""
-HAND_WEIGHT = 0.3
-
-
-def listwise_loss(scores: Matrix, relevant: npt.NDArray[np.bool_]) -> float:
-    """Minus the mean log-likelihood of the relevant ones coming first, scores scaled as they are."""
-    shifted = scores - scores.max(axis=1, keepdims=True)
-    likelihood = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return -float(np.mean([row[mask].mean() for row, mask in zip(likelihood, relevant, strict=True)]))
-
-
-def calibrated(sets: Sequence[tuple[Matrix, npt.NDArray[np.bool_], float]]) -> tuple[float, float]:
-    """Slope and intercept of a logistic over [demands, technologies] scores; each demand: one to POOL, and a weight."""
-    values, labels, weights = [], [], []
-    for scores, relevant, weight in sets:
-        for row, mask in zip(scores, relevant, strict=True):
-            values.append(row)
-            labels.append(mask)
-            share = np.where(mask, 1 / mask.sum(), POOL / (~mask).sum())
-            weights.append(share * weight / len(scores))
-    x, y, w = np.concatenate(values), np.concatenate(labels).astype(float), np.concatenate(weights)
-    scale = float(x.std())
-
-    def loss(parameters: Matrix) -> tuple[float, Matrix]:
-        z = parameters[0] * x / scale + parameters[1]
-        gradient = w * (1 / (1 + np.exp(-z)) - y)
-        return float(np.sum(w * (np.logaddexp(0, z) - y * z))), np.array([gradient @ x / scale, gradient.sum()])
-
-    slope, intercept = minimize(loss, np.zeros(2), jac=True, method="L-BFGS-B").x
-    return float(slope) / scale, float(intercept)
-
-
-def ndcg_and_recall(scores: Matrix, relevant: npt.NDArray[np.bool_]) -> tuple[float, float]:
-    """Mean nDCG@10 and recall@10."""
-    gains, recalls = [], []
-    for row, mask in zip(scores, relevant, strict=True):
-        order = np.argsort(-row, kind="stable")[:10]
-        discount = 1 / np.log2(np.arange(2, 12))
-        gains.append(float((mask[order] * discount).sum() / discount[: min(10, int(mask.sum()))].sum()))
-        recalls.append(float(mask[order].sum() / mask.sum()))
-    return float(np.mean(gains)), float(np.mean(recalls))
+FOLDS = 5
+LOOKED_AT = 300
+"""Candidates of a demand among all technologies of the corpus, on average, that the second stage looks at."""
+BANDS = (0, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.85, 1)
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sbir", type=Path, required=True, help="demands, technologies and relevant_pairs")
+    parser.add_argument("sbir", type=Path, help="folder with demands, technologies and relevant_pairs")
     parser.add_argument("--chinese", type=Path, required=True, help="dict.txt of jieba: word, frequency, kind")
-    parser.add_argument("--hand", type=Path, default=HAND)
     parser.add_argument("--out", type=Path, default=MODEL)
-    parser.add_argument("--cache", type=Path, help="folder for the embeddings, to fit again in seconds")
+    parser.add_argument("--cache", type=Path, help="folder for the embeddings, to fit again in minutes")
     arguments = parser.parse_args()
     embedder = Embedder()
-    cached = {name: arguments.cache and arguments.cache / f"{name}.npz" for name in ("technologies", "demands")}
     technologies = Records(
-        ((row["id"], "", row["text"], "en") for row in read(arguments.sbir / "technologies.jsonl.gz")),
-        Side.TECHNOLOGY, embedder, cached["technologies"],
-    )  # fmt: skip
-    demands = Records(
-        ((row["id"], row["title"], row["text"], "en") for row in read(arguments.sbir / "demands.jsonl.gz")),
-        Side.DEMAND, embedder, cached["demands"],
-    )  # fmt: skip
-    model = unweighted(technologies, demands, arguments.chinese)
-    position = {row[0]: index for index, row in enumerate(technologies.rows)}
+        ((row["id"], "", row["text"], "en") for row in read(arguments.sbir / "technologies.jsonl.gz")), Side.TECHNOLOGY
+    )
+    technologies.embed(embedder, arguments.cache and arguments.cache / "technologies.npz")
+    topics = Records(
+        ((row["id"], row["title"], row["text"], "en") for row in read(arguments.sbir / "demands.jsonl.gz")), Side.DEMAND
+    )
+    model = unweighted(technologies, topics, arguments.chinese)
     pairs = [line.split("\t") for line in (arguments.sbir / "relevant_pairs.tsv").read_text().splitlines()[1:]]
     labelled = {demand for demand, _ in pairs}
-    kept = [index for index, row in enumerate(demands.rows) if row[0] in labelled]
-    demands.keep(kept)
-    relevant = np.zeros((len(kept), len(technologies.rows)), dtype=np.bool_)
+    demands = topics.kept([index for index, row in enumerate(topics.rows) if row[0] in labelled])
+    demands.embed(embedder, arguments.cache and arguments.cache / "demands.npz")
+    relevant = _labels(technologies, demands, pairs)
+    model, first = _first_stage(model, technologies, demands, relevant)
+    candidates = [np.flatnonzero(row >= model.english_least) for row in first]
+    queries = _queries(technologies.profiles(model), demands.profiles(model), candidates, relevant)
+    folds = np.array([zlib.crc32(row[1].lower().encode()) % FOLDS for row in demands.rows])
+    unseen = _unseen(queries, candidates, folds, first)
+    scores = np.concatenate([row[found] for row, found in zip(unseen, candidates, strict=True)])
+    labels = np.concatenate([query.labels for query in queries])
+    calibration = curve(scores, labels)
+    model = _with_reranker(model, replace(fitted(queries), calibration=calibration))
+    model = with_other_languages(model, technologies, embedder)
+    model.save(arguments.out)
+    print(json.dumps({name: value for name, value in vars(model).items() if isinstance(value, float)}))
+    _report(first, unseen, relevant, folds)
+    bands = reliability(1 / (1 + np.exp(-calibration(scores))), labels > 0, BANDS)
+    for band in bands:
+        print(json.dumps(band))
+    print(f"expected calibration error {calibration_error(bands):.5f}")
+    visible = [band for band in bands if band["told"] >= BANDS[3]]
+    print(f"the same where the probability is above {BANDS[3]}: {calibration_error(visible):.4f}")
+
+
+def _labels(technologies: Records, demands: Records, pairs: list[list[str]]) -> Mask:
+    column = {row[0]: index for index, row in enumerate(technologies.rows)}
     number = {row[0]: index for index, row in enumerate(demands.rows)}
+    relevant = np.zeros((len(number), len(column)), dtype=np.bool_)
     for demand, technology in pairs:
-        relevant[number[demand], position[technology]] = True
-    words, cosines = components(technologies, demands, model)
-    fitting = np.array([zlib.crc32(row[1].lower().encode()) % 2 == 0 for row in demands.rows])
+        relevant[number[demand], column[technology]] = True
+    return relevant
 
-    hand: dict[tuple[str, str], tuple[Matrix, Matrix]] = {}
-    written = read(arguments.hand)
-    for asked in ("en", "zh"):
-        for offered in ("en", "zh"):
-            rows = [(row["id"], row[f"demand_{asked}"], row[f"technology_{offered}"]) for row in written]
-            hand[asked, offered] = components(
-                Records(((id, o["title"], o["text"], offered) for id, _, o in rows), Side.TECHNOLOGY, embedder, None),
-                Records(((id, d["title"], d["text"], asked) for id, d, _ in rows), Side.DEMAND, embedder, None),
-                model,
-            )
-    same = np.eye(len(written), dtype=np.bool_)
 
-    def mixed(ratio: float, which: npt.NDArray[np.bool_]) -> Matrix:
-        return words[which] + ratio * cosines[which]
+def _first_stage(model: Model, technologies: Records, demands: Records, relevant: Mask) -> tuple[Model, Matrix]:
+    """The model with its first stage, and that stage's log-odds, [demands, technologies]."""
+    offered, asked = technologies.profiles(model), demands.profiles(model)
+    parts: list[Matrix] = []
+    for alone in np.eye(3):
+        index = ProfileIndex(Side.TECHNOLOGY, replace(model, english_weights=alone))
+        for profile in offered:
+            index.put(profile)
+        parts.append(np.stack(list(index.columns(asked))))
+    values = np.stack(parts, axis=-1)
+    everything = np.ones(relevant.size)
+    weights, intercept = logistic(values.reshape(-1, 3), relevant.ravel().astype(np.float64), everything)
+    first = values @ weights + intercept
+    least = float(np.sort(first, axis=None)[-LOOKED_AT * len(first)])
+    return replace(model, english_weights=weights, english_intercept=intercept, english_least=least), first
 
-    def temperature(ratio: float) -> float:
-        scores = mixed(ratio, fitting)
 
-        def loss(steepness: float) -> float:
-            return listwise_loss(steepness * scores, relevant[fitting])
+def _queries(offered: list[Profile], asked: list[Profile], candidates: list[np.ndarray], relevant: Mask) -> list[Query]:
+    traits = [each.traits for each in offered]
+    queries: list[Query] = []
+    for demand, found, row in zip(asked, candidates, relevant, strict=True):
+        assert isinstance(demand.traits, DemandTraits)
+        members = [each for index in found if isinstance(each := traits[index], TechnologyTraits)]
+        queries.append(Query(features([demand.traits], members), row[found].astype(np.float64)))
+    return queries
 
-        best: Any = minimize_scalar(loss, bounds=(0.01, 3), method="bounded")
-        return float(best.fun)
 
-    found: Any = minimize_scalar(temperature, bounds=(0, 30), method="bounded")
-    ratio = float(found.x)
-    one_language = [(hand[language, language], language) for language in ("en", "zh")]
-    slope, intercept = calibrated(
-        [(mixed(ratio, fitting), relevant[fitting], 1.0)]
-        + [(w + ratio * c, same, HAND_WEIGHT / 2) for (w, c), _ in one_language]
-    )
-    between = [hand["zh", "en"][1], hand["en", "zh"][1]]
-    lowered = float(
-        np.mean([c[same].mean() for c in between]) / np.mean([c[same].mean() for (_, c), _ in one_language])
-    )
-    across_slope, across_intercept = calibrated(
-        [(cosines[fitting] * lowered, relevant[fitting], 1.0)] + [(c, same, HAND_WEIGHT / 2) for c in between]
-    )
-    fitted = replace(
+def _unseen(queries: list[Query], candidates: list[np.ndarray], folds: np.ndarray, first: Matrix) -> Matrix:
+    """Each demand's scores by a re-ranker fitted on the other folds; what it does not look at comes behind."""
+    scores = first - 1e6
+    for fold in range(FOLDS):
+        reranker = fitted([query for query, own in zip(queries, folds, strict=True) if own != fold])
+        for index in np.flatnonzero(folds == fold):
+            scores[index, candidates[index]] = reranker.scores(queries[index].features)
+    return scores
+
+
+def _with_reranker(model: Model, reranker: Reranker) -> Model:
+    return replace(
         model,
-        lexical_weight=slope,
-        semantic_weight=slope * ratio,
-        intercept=intercept,
-        across_semantic_weight=across_slope,
-        across_intercept=across_intercept,
+        reranker_weights=reranker.weights,
+        reranker_intercept=reranker.intercept,
+        tree_features=reranker.trees.features,
+        tree_thresholds=reranker.trees.thresholds,
+        tree_remaining=reranker.trees.remaining,
+        tree_values=reranker.trees.values,
+        calibration=np.stack([reranker.calibration.starts, reranker.calibration.values, reranker.calibration.slopes]),
     )
-    fitted.save(arguments.out)
-    report(fitted, words, cosines, relevant, fitting, hand, same, lowered)
-    print(f"{arguments.out}: {arguments.out.stat().st_size / 1024:.0f} KB, {len(fitted.shares)} terms")
 
 
-def probability(logits: Floats) -> Floats:
-    """Log-odds as probabilities."""
-    return 1 / (1 + np.exp(-logits))
-
-
-def report(
-    model: Model,
-    words: Matrix,
-    cosines: Matrix,
-    relevant: npt.NDArray[np.bool_],
-    fitting: npt.NDArray[np.bool_],
-    hand: dict[tuple[str, str], tuple[Matrix, Matrix]],
-    same: npt.NDArray[np.bool_],
-    lowered: float,
-) -> None:
-    """Prints the weights, the quality on both halves, and what each threshold would let through."""
-    scalars = {name: value for name, value in vars(model).items() if isinstance(value, float)}
-    print(json.dumps({name: round(value, 4) for name, value in scalars.items()} | {"across_ratio": round(lowered, 3)}))
-    logits = model.lexical_weight * words + model.semantic_weight * cosines + model.intercept
-    for name, rows in (("fitted half", fitting), ("other half", ~fitting), ("all", fitting | True)):
-        ndcg, recall = ndcg_and_recall(logits[rows], relevant[rows])
-        print(f"{name}: {rows.sum()} topics, nDCG@10 {ndcg:.4f}, recall@10 {recall:.4f}")
-    found: list[Matrix] = []
-    for (asked, offered), (w, c) in hand.items():
-        if asked == offered:
-            values = model.lexical_weight * w + model.semantic_weight * c + model.intercept
-        else:
-            values = model.across_semantic_weight * c + model.across_intercept
-        print(
-            f"hand-written {asked} on {offered}: first is right {np.mean(values.argmax(1) == np.arange(len(same))):.2f}"
-        )
-        found.append(probability(values))
-    scores = probability(logits)
-    best = -np.sort(-scores, axis=1)[:, :10]
-    for threshold in (0.05, 0.1, 0.2, 0.3, 0.4, 0.5):
-        within = [found[0], found[3]]
-        across = [found[1], found[2]]
-        line = {
-            "threshold": threshold,
-            "sbir labelled above": float((scores[relevant] >= threshold).mean()),
-            "sbir proposals per demand": float((best >= threshold).sum(1).mean()),
-            "sbir without any": float((best[:, 0] < threshold).mean()),
-            "hand right above": float(np.mean([(p[same] >= threshold).mean() for p in within])),
-            "hand wrong per demand": float(np.mean([(p[~same] >= threshold).sum() / len(same) for p in within])),
-            "across right above": float(np.mean([(p[same] >= threshold).mean() for p in across])),
-            "across wrong per demand": float(np.mean([(p[~same] >= threshold).sum() / len(same) for p in across])),
-        }
-        print(json.dumps({name: round(value, 3) for name, value in line.items()}))
+def _report(first: Matrix, unseen: Matrix, relevant: Mask, folds: np.ndarray) -> None:
+    found = by_demand(unseen, relevant)
+    before = by_demand(first, relevant)
+    for fold in range(FOLDS):
+        own = folds == fold
+        print(f"fold {fold}: {own.sum()} demands, " + ", ".join(f"{name} {told(v[own])}" for name, v in found.items()))
+    print("all folds: " + ", ".join(f"{name} {told(values)}" for name, values in found.items()))
+    print("first stage: " + ", ".join(f"{name} {told(values)}" for name, values in before.items()))
+    print(f"gain of the second stage in nDCG@10: {told(found['ndcg_at_10'] - before['ndcg_at_10'])}")
 
 
 if __name__ == "__main__":

@@ -9,8 +9,12 @@ inbox with isolation.level=read_committed. Every hop is told apart: `work` ends 
 the commits), `way` where it can be read by the next.
 
 Invented words are all alike to the embedder, much more than real text is. So the threshold of matching is raised until
-a submission has its counterpart for a match and hardly anything else (`proposals` says how many). With 0.25, the
+a submission has its counterpart for a match and hardly anything else (`proposals` says how many). With 0.1, the
 service's own, the lists of all demands are full, and every submission replaces proposals in a dozen of them.
+
+Since method 2 of matching, invented English words mean nothing to its English stages: at that threshold only Chinese
+counterparts are found, so that the times are those of Chinese submissions while English ones go through the platform
+all the same; they are what `missing` counts.
 """
 
 from __future__ import annotations

@@ -32,6 +32,7 @@ import psutil
 from bench.setting import report
 from bench.settling import settle
 from bench.whole_platform import cpu_seconds, processes_of, whole_platform
+from shared.contracts.events import Proposal
 from tongtu.embedded.infrastructure import to_standard_error
 from tongtu.reading import Reader
 from tongtu.supervision.platform import Platform
@@ -106,13 +107,12 @@ def bring(target: Target, folder: Path, kind: str) -> str:
     """Imports one file as a member would; the command's last line."""
     member, text = SIDES[kind]
     command = [sys.executable, "-m", "tongtu", "import", str(folder / FILES[kind]), "--as", kind, "--member", member]
-    environment = os.environ | {
-        "TONGTU_KAFKA": target.kafka,
-        "TONGTU_MONGODB": target.mongodb,
-        "TONGTU_PREFIX": target.prefix,
-    }
     done = subprocess.run(
-        [*command, "--map", f"{text}=text"], env=environment, stdout=subprocess.PIPE, text=True, check=False
+        [*command, "--map", f"{text}=text"],
+        env=os.environ | target.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
     )
     return done.stdout.strip().rpartition("\n")[2]
 
@@ -124,7 +124,8 @@ async def end_of(target: Target) -> tuple[dict[str, int], dict[str, str]]:
     async with Reader(target) as reader:
         for topic in (*COMPARED, *INBOXES):
             state = await reader.state(topic)
-            told = {key: event for key, event in state.items() if topic in COMPARED or "proposal" in event.type}
+            # What was told for a while and taken back depends on what came first.
+            told = {key: event for key, event in state.items() if topic in COMPARED or event.type == Proposal.type}
             digest = hashlib.sha256()
             for key, event in sorted(told.items()):
                 digest.update(f"{key}\n{event.type}\n".encode() + (event.data or b"") + b"\n")
@@ -168,12 +169,17 @@ def differences(calm: Mapping[str, Any], shaken: Mapping[str, Any]) -> list[str]
     return [topic for topic, digest in calm["digests"].items() if shaken["digests"][topic] != digest]
 
 
-def first(folder: Path, most: int, into: Path) -> Path:
-    """A folder with the first records of each file."""
-    for name in FILES.values():
-        with gzip.open(folder / name, "rb") as whole, gzip.open(into / name, "wb") as part:
-            part.writelines(itertools.islice(whole, most))
-    return into
+@contextmanager
+def limited(folder: Path, most: int | None) -> Iterator[Path]:
+    """The folder, or where there is a limit one with the first records of each file."""
+    if most is None:
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as into:
+        for name in FILES.values():
+            with gzip.open(folder / name, "rb") as whole, gzip.open(Path(into) / name, "wb") as part:
+                part.writelines(itertools.islice(whole, most))
+        yield Path(into)
 
 
 def main() -> None:
@@ -187,22 +193,12 @@ def main() -> None:
     arguments = parser.parse_args()
     # Else each run would make a key of its own, and the ids of matches would differ.
     os.environ["TONGTU_MATCHING_SECRET"] = "the same match ids in both runs"  # noqa: S105 (keeps nothing secret here)
-    with whole_folder(arguments.folder, arguments.most) as folder:
+    with limited(arguments.folder, arguments.most) as folder:
         calm = run(folder, 0, arguments.seed)
         shaken = run(folder, arguments.kills, arguments.seed) if arguments.kills else calm
     different = differences(calm, shaken)
     report({"calm": calm, "shaken": shaken, "different": different})
     sys.exit(1 if different else 0)
-
-
-@contextmanager
-def whole_folder(folder: Path, most: int | None) -> Iterator[Path]:
-    """The folder, or one with its first records only."""
-    if most is None:
-        yield folder
-        return
-    with tempfile.TemporaryDirectory() as part:
-        yield first(folder, most, Path(part))
 
 
 if __name__ == "__main__":

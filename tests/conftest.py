@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,9 @@ from tests.platform import Platform
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Says where Kafka and MongoDB come from. Not as pytest_report_header, which -q leaves out."""
+    # A shell that starts tests in the background has them ignore Ctrl-C, and with them every command that they start.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None:
         reporter.write_line(str(choice()))

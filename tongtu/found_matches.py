@@ -54,7 +54,7 @@ def _json(model: BaseModel) -> dict[str, Any]:
 
 
 async def matches_of(reader: Reader, side: Side, id: str) -> Matches:
-    """Ranked by score. Memory grows with this record's matches alone.
+    """Ranked by score and strategic priority. Memory grows with this record's matches alone.
 
     Raises CommandError if no such record is known, or if it was withdrawn.
     """
@@ -66,7 +66,7 @@ async def matches_of(reader: Reader, side: Side, id: str) -> Matches:
         for event in (await reader.state(MatchProposed.topic, containing=f'"{id}"')).values()
         if event.data and (proposal := MatchProposed.model_validate_json(event.data)).party(side).id == id
     ]
-    proposals.sort(key=lambda proposal: (-proposal.score, proposal.match_id))
+    proposals.sort(key=lambda proposal: (-_shown_by(proposal), proposal.match_id))
     risks = await _risks(reader, id) if proposals else {}
     searched = await reader.latest(DemandSearched.topic, id) if side is Side.DEMAND else None
     return Matches(
@@ -76,6 +76,10 @@ async def matches_of(reader: Reader, side: Side, id: str) -> Matches:
         [Found(proposal, risks.get(proposal.match_id)) for proposal in proposals],
         DemandSearched.model_validate_json(searched.data) if searched and searched.data else None,
     )
+
+
+def _shown_by(proposal: MatchProposed) -> float:
+    return proposal.score + proposal.components.get("priority", 0.0)
 
 
 async def assessed(reader: Reader, match_id: str) -> RiskAssessed:

@@ -35,8 +35,13 @@ def _show(rank: int, found: Found, other: Side) -> None:
     say(f"    match    {proposal.match_id}")
     if proposal.shared_terms:
         say(f"    terms    {' · '.join(proposal.shared_terms)}")
+    if proposal.missing_terms:
+        say(f"    missing  {' · '.join(proposal.missing_terms)}")
+    for passage in proposal.passages:
+        say(f"    meets    {passage.demand}")
+        say(f"             {passage.technology}")
     if proposal.checks:
-        say_checks(proposal.checks, "    checks   ")
+        say_checks(proposal.checks, "    checks   ", proposal.party(other.other).display.language)
     say(f"    score    {components(proposal.components)}, method {proposal.method}")
     say(f"    risk     {risk_line(found.risk)}")
 
@@ -64,18 +69,24 @@ def _show_no_good_match(searched: DemandSearched) -> None:
         if miss.shared_terms:
             say(f"    terms    {' · '.join(miss.shared_terms)}")
         if miss.checks:
-            say_checks(miss.checks, "    checks   ")
+            say_checks(miss.checks, "    checks   ", searched.language)
 
 
-def say_checks(checks: Iterable[Check], indent: str) -> None:
-    """Each criterion on a line of its own: sign, name, what was asked and what is offered."""
+def say_checks(checks: Iterable[Check], indent: str, language: str = "en") -> None:
+    """Each criterion on a line of its own: sign, name, and the verdict in Chinese or else in English."""
     for position, check in enumerate(checks):
         sign, style = _SIGNS[check.verdict]
         line = Text(indent if position == 0 else " " * len(indent))
         line.append(sign, style)
-        said = [f"{name} {value}" for name, value in (("asked", check.asked), ("offered", check.offered)) if value]
-        line.append(f" {check.criterion.replace('_', ' ')}{': ' if said else ''}{', '.join(said)}")
+        line.append(f" {check.criterion.replace('_', ' ')}{_said(check, language)}")
         output().print(line, soft_wrap=True)
+
+
+def _said(check: Check, language: str) -> str:
+    if check.wording is not None:
+        return f": {check.wording.zh if language.startswith('zh') else check.wording.en}"
+    said = [f"{name} {value}" for name, value in (("asked", check.asked), ("offered", check.offered)) if value]
+    return f": {', '.join(said)}" if said else ""
 
 
 def components(parts: Mapping[str, float]) -> str:

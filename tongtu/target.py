@@ -19,6 +19,11 @@ class Target:
         return self.prefix + name
 
     @property
+    def environment(self) -> dict[str, str]:
+        """What has another process work on the same platform."""
+        return {"TONGTU_KAFKA": self.kafka, "TONGTU_MONGODB": self.mongodb, "TONGTU_PREFIX": self.prefix}
+
+    @property
     def mongodb_shown(self) -> str:
         """MongoDB's address without what may be a password."""
         return re.sub(r"//[^@/]*@", "//", self.mongodb)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from services.intake.expiry import is_past
+from services.intake.expiry import is_past, last_day
 from services.intake.statements import ProblemKind, Refusal, Statement
 from services.intake.versions import HIGHEST, Known, Ruling, rule
 from services.intake.wording import Fault
@@ -40,6 +40,9 @@ class Parties:
     technology_owner: str
     demand_owner: str
     versions: SeenVersions
+    technology_id: str | None = None
+    demand_id: str | None = None
+    """None where the match was heard of before intake kept the ids."""
 
     def side_of(self, member: str) -> Side | None:
         """The member's side of the table, if it sits there."""
@@ -130,7 +133,7 @@ class Ledger:
         if ruling is not Ruling.TAKE:
             outcome = ReceiptOutcome.REPEATED if ruling is Ruling.REPEATED else ReceiptOutcome.OUTDATED
             return Taken(outcome, version)
-        expires_on = body.expires_on if isinstance(body, TechnologySubmitted | DemandPosted) else None
+        expires_on = last_day(body, today) if isinstance(body, TechnologySubmitted | DemandPosted) else None
         if is_past(expires_on, today):
             return _refused(statement, "invalid-record", Fault("/expires_on", "expired"))
         self._change(statement.record_key, Known(version, content, expires_on is not None))
@@ -166,7 +169,8 @@ def _published(statement: Statement, version: int, parties: Parties | None) -> P
     assert parties is not None
     side = parties.side_of(statement.speaker.member)
     own = {"side": side, "member": statement.speaker.member, "version": version}
-    return MatchAnswered.model_validate({**body.model_dump(), **own, "versions": _seen(body, parties)})
+    joined = {"technology_id": parties.technology_id, "demand_id": parties.demand_id}
+    return MatchAnswered.model_validate({**body.model_dump(), **own, **joined, "versions": _seen(body, parties)})
 
 
 def _seen(body: AnswerDraft, parties: Parties) -> SeenVersions:

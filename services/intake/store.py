@@ -10,7 +10,7 @@ from pymongo import DeleteMany, InsertOne, ReplaceOne
 
 from services.intake.ledger import Ledger, Parties, Remembered
 from services.intake.versions import Known
-from shared.contracts.events import MatchProposed, SeenVersions
+from shared.contracts.events import MatchProposed, SeenVersions, Side
 from shared.streaming import UnitOfWork
 
 Document = dict[str, Any]
@@ -20,7 +20,7 @@ RECORDS = "records"
 MESSAGES = "messages"
 """_id: digest of (member, source, id); said: what the message said; version that it got; at: when it was taken."""
 MATCHES = "matches"
-"""_id: match id; owner and version on each side."""
+"""_id: match id; owner, id and version of the record on each side."""
 WAITING = "waiting"
 """_id: record key of what waits for its match; member, match; until: when it is given up; message: as it came."""
 
@@ -93,8 +93,11 @@ def save_parties(work: UnitOfWork, proposals: Iterable[MatchProposed]) -> None:
     documents: Mapping[str, Document] = {
         proposal.match_id: {
             "_id": proposal.match_id,
-            "technology": {"owner": proposal.technology.owner, "version": proposal.technology.version},
-            "demand": {"owner": proposal.demand.owner, "version": proposal.demand.version},
+            **{
+                side.value: {"owner": party.owner, "id": party.id, "version": party.version}
+                for side in Side
+                for party in (proposal.party(side),)
+            },
         }
         for proposal in proposals
     }
@@ -150,4 +153,6 @@ def _parties(document: Mapping[str, Any]) -> Parties:
         technology["owner"],
         demand["owner"],
         SeenVersions(technology=technology["version"], demand=demand["version"]),
+        technology.get("id"),
+        demand.get("id"),
     )

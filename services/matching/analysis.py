@@ -2,10 +2,13 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
+import numpy as np
 import tantivy
 
 # A run of Han characters, or a word of any other script. Numbers alone are no words: "600" in two texts is more
@@ -62,15 +65,37 @@ def tokens(text: str) -> Iterable[tuple[str, str]]:
 
 def terms(title: str, body: str) -> list[Term]:
     """The distinct terms of a record in the order of their first occurrence, title first."""
+    return ordered_terms(title, body)[0]
+
+
+def ordered_terms(title: str, body: str) -> tuple[list[Term], bytes]:
+    """The same, and every occurrence in order: positions in that list, 16 bits each, the lowest byte first."""
     counts: dict[str, list[int]] = {}
     surfaces: dict[str, str] = {}
+    positions: dict[str, int] = {}
+    order = array("H")
     for field, text in enumerate((title, body)):
         for term, surface in tokens(text):
             if term not in counts:
                 counts[term] = [0, 0]
                 surfaces[term] = surface
+                positions[term] = len(positions)
             counts[term][field] += 1
-    return [Term(term, surfaces[term], title_count, body_count) for term, (title_count, body_count) in counts.items()]
+            order.append(positions[term])
+    found = [Term(term, surfaces[term], title_count, body_count) for term, (title_count, body_count) in counts.items()]
+    return found, np.array(order, dtype="<u2").tobytes()
+
+
+def phrases(terms: Sequence[Term], order: bytes) -> list[tuple[str, int, int]]:
+    """Every two neighbouring terms as a phrase, with how often title and body hold it; `order` as above."""
+    sequence = np.frombuffer(order, dtype="<u2").tolist()
+    in_title = sum(term.title for term in terms)
+    counts: dict[tuple[int, int], list[int]] = {}
+    for place, pair in enumerate(pairwise(sequence), 1):
+        # The last word of the title and the first of the body are no neighbours.
+        if place != in_title:
+            counts.setdefault(pair, [0, 0])[place > in_title] += 1
+    return [(f"{terms[one].term} {terms[two].term}", title, body) for (one, two), (title, body) in counts.items()]
 
 
 def han_runs(text: str) -> list[str]:

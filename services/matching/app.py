@@ -7,6 +7,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
+from services.matching.answers import WorkItem
 from services.matching.embedding import Embedder
 from services.matching.handlers import Encoder, Organisations
 from services.matching.keeping import Keeper
@@ -16,7 +17,7 @@ from services.matching.snapshots import Snapshots
 from services.matching.statistics import Model
 from services.matching.store import MatchingStore
 from services.matching.work import WorkRecord
-from shared.contracts.events import DemandPosted, OrganisationRegistered, TechnologySubmitted
+from shared.contracts.events import DemandPosted, MatchAnswered, OrganisationRegistered, TechnologySubmitted
 from shared.runtime.service import Service
 from shared.runtime.settings import load
 from shared.runtime.topics import load_topics
@@ -41,8 +42,9 @@ def assemble(service: Service, settings: MatchingSettings, shards: int | None = 
     encode = service.stage("encode")
     encode.on(TechnologySubmitted, encoder.encode_technologies)
     encode.on(DemandPosted, encoder.encode_demands)
+    encode.on(MatchAnswered, encoder.pass_answers_on)
     service.on(OrganisationRegistered, Organisations(store).remember)
-    service.on(WorkRecord, matcher.match)
+    service.on_topic(WorkRecord.topic, WorkItem, matcher.match)
     service.on_timer(CONTINUATION, matcher.finish)
     service.at_takeover(take_over)
     return matcher

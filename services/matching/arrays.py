@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -58,50 +59,56 @@ class Column:
 
 
 class Lists:
-    """A list of (term code, value) for each record, one after the other in two arrays."""
+    """A list for each record, one after the other; its elements have a value in each of some named columns."""
 
-    def __init__(self) -> None:
+    def __init__(self, **types: npt.DTypeLike) -> None:
         self._ends = Column(np.int64)
         self._ends.append(0)
-        self._codes = Column(np.uint32)
-        self._values = Column(np.uint16)
+        self._columns = {name: Column(type) for name, type in types.items()}
 
     def __len__(self) -> int:
         return len(self._ends) - 1
+
+    def __getitem__(self, name: str) -> Array:
+        """One column of all lists."""
+        return self._columns[name].values
 
     @property
     def ends(self) -> Array:
         """[records + 1] list r lies from ends[r] to ends[r + 1]."""
         return self._ends.values
 
-    @property
-    def codes(self) -> Array:
-        """Every list's term codes."""
-        return self._codes.values
+    def append(self, **values: npt.ArrayLike) -> None:
+        """The list of one more record, column by column."""
+        for name, column in self._columns.items():
+            column.extend(values[name])
+        self._ends.append(max(map(len, self._columns.values())))
 
-    @property
-    def values(self) -> Array:
-        """Every list's values, 0 to 65,535."""
-        return self._values.values
-
-    def append(self, codes: npt.ArrayLike, values: npt.ArrayLike) -> None:
-        """The list of one more record."""
-        self._codes.extend(codes)
-        self._values.extend(values)
-        self._ends.append(len(self._codes))
-
-    def replace(self, ends: Array, codes: Array, values: Array) -> None:
-        """These lists and no others."""
-        self._ends.replace(ends)
-        self._codes.replace(codes)
-        self._values.replace(values)
+    def take(self, rows: Array) -> tuple[Array, dict[str, Array]]:
+        """The length of each of these records' lists, and their columns laid end to end."""
+        starts = self.ends[rows]
+        sizes = self.ends[rows + 1] - starts
+        before = np.cumsum(sizes) - sizes
+        places = np.repeat(starts - before, sizes) + np.arange(int(sizes.sum()))
+        return sizes, {name: column.values.take(places) for name, column in self._columns.items()}
 
     def keep(self, kept: npt.NDArray[np.bool_]) -> None:
         """Forgets the lists of all other records."""
         lengths = np.diff(self.ends)
         within = np.repeat(kept, lengths)
-        ends = np.concatenate([[0], np.cumsum(lengths[kept])])
-        self.replace(ends, self.codes[within], self.values[within])
+        self._ends.replace(np.concatenate([[0], np.cumsum(lengths[kept])]))
+        for column in self._columns.values():
+            column.replace(column.values[within])
+
+    def arrays(self) -> dict[str, Array]:
+        """The ends and every column, fit for `restore`."""
+        return {"ends": self.ends, **{name: column.values for name, column in self._columns.items()}}
+
+    def restore(self, arrays: Mapping[str, Array]) -> None:
+        """These lists and no others."""
+        self._ends.replace(arrays["ends"])
+        for name, column in self._columns.items():
+            column.replace(arrays[name])
 
 
 class Codes:

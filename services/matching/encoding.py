@@ -7,7 +7,9 @@ import re
 import numpy as np
 import numpy.typing as npt
 
-from services.matching.analysis import terms
+from services.matching.analysis import ordered_terms
+from services.matching.embedding import ENCODER, Embedder, passages
+from services.matching.profile import ENGLISH
 from services.matching.work import WorkRecord
 from shared.contracts.events import (
     DemandDisplay,
@@ -44,9 +46,27 @@ def shortened(text: str, longest: int = LONGEST_SUMMARY) -> str:
     return text[: ends[-1]] if ends and ends[-1] > longest // 3 else text[: longest - 1].rstrip() + "…"
 
 
-def work_record(record: Record, vector: npt.NDArray[np.int8], encoder: str) -> WorkRecord:
+class Analyser:
+    """Turns canonical records into work records: the costly part of matching."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        # Loaded at start, where a missing model is one line, and not with the first English record.
+        self._english = embedder.english
+
+    def work_record(self, record: Record) -> WorkRecord:
+        """The record, analysed and embedded; blocks for some 10 ms, and 20 more where it is English."""
+        text = body(record)
+        vector = self._embedder.embed(passages(record.title, record.keywords, text))
+        english = b""
+        if record.language.partition("-")[0] == ENGLISH:
+            english = self._english.embed_record(record.title, text, isinstance(record, DemandPosted))
+        return work_record(record, vector, ENCODER, english)
+
+
+def work_record(record: Record, vector: npt.NDArray[np.int8], encoder: str, english: bytes = b"") -> WorkRecord:
     """The analysed record; `vector` is the embedding of its passage by `encoder`."""
-    counted = terms(record.title, body(record))
+    counted, order = ordered_terms(record.title, body(record))
     return WorkRecord(
         technology=technology_party(record) if isinstance(record, TechnologySubmitted) else None,
         demand=demand_party(record) if isinstance(record, DemandPosted) else None,
@@ -56,6 +76,8 @@ def work_record(record: Record, vector: npt.NDArray[np.int8], encoder: str) -> W
         title_counts=[term.title for term in counted],
         body_counts=[term.body for term in counted],
         vector=vector.tobytes(),
+        order=order,
+        english=english,
     )
 
 

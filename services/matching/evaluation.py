@@ -1,19 +1,20 @@
-"""Measures the production ranking on labelled pairs: what `tongtu evaluate` reports."""
+"""Measures the production ranking on labelled pairs, other ways of ranking beside it: what `tongtu evaluate` tells."""
 
 from __future__ import annotations
 
+import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from services.matching.analysis import is_han, terms
+from services.matching.analysis import is_han, ordered_terms
 from services.matching.embedding import Embedder, passages
 from services.matching.index import ProfileIndex
-from services.matching.profile import Profile, demand_profile, technology_profile
+from services.matching.measures import Grades, Ranking, means, measured
+from services.matching.profile import ENGLISH, Profile, demand_profile, technology_profile
 from services.matching.ranking import score
 from services.matching.statistics import Model
 from shared.contracts.events import Party, Side, Visibility
@@ -21,68 +22,138 @@ from shared.contracts.events import Party, Side, Visibility
 BEST = 200
 """Technologies written for each demand."""
 Row = Mapping[str, Any]
-Ranking = Sequence[tuple[str, float]]
-"""(technology id, score), best first."""
+Pair = tuple[str, str] | tuple[str, str, float]
+"""demand id, technology id, and a grade above 0 where the pairs are graded (0: known not to fit)."""
 
 
 def evaluate(
     demands: Iterable[Row],
     technologies: Iterable[Row],
-    pairs: Iterable[tuple[str, str]],
+    pairs: Iterable[Pair],
     technology_fields: Sequence[str] = ("title", "text"),
     run_out: Path | None = None,
-) -> dict[str, float]:
+    beside: bool = False,
+    embedder: Embedder | None = None,
+) -> dict[str, Any]:
     """Ranks all technologies for every demand that has a pair, and compares with the pairs.
 
-    Rows hold id, title, text and, where they have them, keywords and language. `pairs`: (demand id, technology id);
-    pairs of unknown records do not count. `technology_fields`: which of title, text and keywords of a technology may be
-    looked at. `run_out`: a file for demand id TAB technology id TAB score, the best 200 each.
+    Rows hold id, title, text and, where they have them, keywords and language. Pairs of unknown records do not count.
+    `technology_fields`: which of title, text and keywords of a technology may be looked at. `run_out`: a file for
+    demand id TAB technology id TAB score, the best 200 each. `beside`: rank by TF-IDF, words alone and the embedder
+    alone too. The result holds each measure's mean, `intervals` (95 %) and, where asked for, `beside` and
+    `by_language` (each pair of languages by itself, if there are two).
     Raises ValueError where a row lacks id or text, or where no demand has a pair.
     """
-    embedder, model = Embedder(), Model.load()
-    index = ProfileIndex(Side.TECHNOLOGY, model)
-    for row in technologies:
-        shown = {name: row[name] for name in ("id", "language", *technology_fields) if name in row}
-        index.put(_profile(shown, Side.TECHNOLOGY, embedder, model))
-    wanted = defaultdict[str, set[str]](set)
-    for demand, technology in pairs:
-        if technology in index:
-            wanted[demand].add(technology)
-    labelled = [row for row in demands if str(row.get("id", "")) in wanted]
+    embedder, model = embedder or Embedder(), Model.load()
+    shown = [
+        {name: row[name] for name in ("id", "language", *technology_fields) if name in row} for row in technologies
+    ]
+    offered = [_profile(row, Side.TECHNOLOGY, embedder, model) for row in shown]
+    languages = {profile.id: profile.language for profile in offered}
+    grades: Grades = defaultdict(dict)
+    for demand, technology, *grade in pairs:
+        if technology in languages and (not grade or grade[0] > 0):
+            grades[demand][technology] = float(grade[0]) if grade else 1.0
+    labelled = [row for row in demands if str(row.get("id", "")) in grades]
     if not labelled:
         raise ValueError("no pair names a demand and a technology of these files")
+    index = _index(offered, model)
     started = time.perf_counter()
+    asked: list[Profile] = []
     rankings: dict[str, Ranking] = {}
     for row in labelled:
         demand = _profile(row, Side.DEMAND, embedder, model)
         (best,) = index.best([demand], BEST)
         rankings[demand.id] = [(profile.id, score(logit)) for profile, logit in best]
+        asked.append(demand)
     seconds = (time.perf_counter() - started) / len(labelled)
     if run_out is not None:
         write_run(run_out, rankings)
-    return measures(rankings, wanted) | {"seconds_per_query": seconds}
+    result: dict[str, Any] = {**measured(rankings, grades), "seconds_per_query": seconds}
+    if beside:
+        words = replace(model, lexical_weight=1.0, semantic_weight=0.0, intercept=0.0)
+        # Across languages words say nothing: such pairs come behind all others.
+        words = replace(words, across_semantic_weight=0.0, across_intercept=-1e3)
+        embedding = replace(model, lexical_weight=0.0, semantic_weight=1.0, across_semantic_weight=1.0)
+        embedding = replace(embedding, intercept=0.0, across_intercept=0.0)
+        result["beside"] = {
+            "tf_idf": _tf_idf(labelled, shown, grades),
+            "words_alone": measured(_ranked_by(offered, asked, words), grades),
+            "embedder_alone": measured(_ranked_by(offered, asked, embedding), grades),
+        }
+        if len(set(languages.values())) > 1:
+            result["by_language"] = _by_language(index, asked, languages, grades)
+    return result
 
 
-def measures(rankings: Mapping[str, Ranking], relevant: Mapping[str, set[str]]) -> dict[str, float]:
-    """Means over the demands: nDCG@10 with binary gains, recall@10 and @100, reciprocal rank of the first hit."""
-    ranked = {demand: [id for id, _ in ranking] for demand, ranking in rankings.items()}
-    each: dict[str, Callable[[list[str], set[str]], float]] = {
-        "ndcg_at_10": lambda ids, good: ndcg(ids[:10], good, 10),
-        "recall_at_10": lambda ids, good: len(good.intersection(ids[:10])) / len(good),
-        "recall_at_100": lambda ids, good: len(good.intersection(ids[:100])) / len(good),
-        "mrr": lambda ids, good: next((1 / rank for rank, id in enumerate(ids, 1) if id in good), 0.0),
+def _index(profiles: Iterable[Profile], model: Model) -> ProfileIndex:
+    index = ProfileIndex(Side.TECHNOLOGY, model)
+    for profile in profiles:
+        index.put(profile)
+    return index
+
+
+def _ranked_by(offered: Sequence[Profile], asked: Sequence[Profile], model: Model) -> dict[str, Ranking]:
+    """Rankings by the general first stage alone, under other weights."""
+    index = _index((replace(profile, traits=None) for profile in offered), model)
+    best = index.best([replace(profile, traits=None) for profile in asked], BEST)
+    return {demand.id: [(profile.id, z) for profile, z in found] for demand, found in zip(asked, best, strict=True)}
+
+
+def _by_language(
+    index: ProfileIndex, asked: Sequence[Profile], languages: Mapping[str, str], grades: Grades
+) -> dict[str, dict[str, float]]:
+    """Each pair of languages by itself: demands of one, ranked technologies of the other alone."""
+    found: dict[str, dict[str, float]] = {}
+    everything = {
+        demand.id: [(profile.id, z) for profile, z in best]
+        for demand, best in zip(asked, index.best(asked, len(index)), strict=True)
     }
-    return {
-        name: float(np.mean([measure(ids, relevant[demand]) for demand, ids in ranked.items()]))
-        for name, measure in each.items()
-    }
+    for asking in sorted({demand.language for demand in asked}):
+        for offering in sorted(set(languages.values())):
+            wanted = {
+                demand.id: here
+                for demand in asked
+                if demand.language == asking
+                and (here := {id: grade for id, grade in grades[demand.id].items() if languages[id] == offering})
+            }
+            rankings = {id: [item for item in everything[id] if languages[item[0]] == offering] for id in wanted}
+            if wanted:
+                found[f"{asking} on {offering}"] = {"demands": float(len(wanted)), **means(rankings, wanted)}
+    return found
 
 
-def ndcg(ids: Sequence[str], relevant: set[str], depth: int) -> float:
-    """Normalised discounted cumulative gain of a ranking cut at `depth`."""
-    gain = sum(1 / np.log2(rank + 1) for rank, id in enumerate(ids, 1) if id in relevant)
-    ideal = sum(1 / np.log2(rank + 1) for rank in range(1, min(depth, len(relevant)) + 1))
-    return float(gain / ideal)
+def _tf_idf(labelled: Sequence[Row], technologies: Sequence[Row], grades: Grades) -> dict[str, Any]:
+    """scikit-learn's TF-IDF over the same texts; says why where it cannot run."""
+    try:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+    except ImportError:
+        return {"skipped": "scikit-learn is not installed"}
+    texts = [_text(row) for row in technologies]
+    options: dict[str, Any] = {"sublinear_tf": True, "analyzer": _tf_idf_terms}
+    if len(texts) >= 1_000:
+        options |= {"min_df": 2, "max_df": 0.3}
+    vectorizer: Any = TfidfVectorizer(**options)
+    matrix = vectorizer.fit_transform(texts)
+    questions = vectorizer.transform([f"{row.get('title', '')} {_text(row)}" for row in labelled])
+    rankings: dict[str, Ranking] = {}
+    for row, similar in zip(labelled, (questions @ matrix.T).toarray(), strict=True):
+        best = (-similar).argsort(kind="stable")[:BEST]
+        rankings[str(row["id"])] = [(str(technologies[place]["id"]), float(similar[place])) for place in best]
+    return measured(rankings, grades)
+
+
+def _tf_idf_terms(text: str) -> list[str]:
+    """Words as scikit-learn cuts them; bigrams of characters where the text is Chinese."""
+    words: list[str] = re.findall(r"[^\W\u4e00-\u9fff]{2,}", text.lower())
+    runs: list[str] = re.findall(r"[\u4e00-\u9fff]+", text)
+    return words + [run[start : start + 2] for run in runs for start in range(max(len(run) - 1, 1))]
+
+
+def _text(row: Row) -> str:
+    return " ".join(
+        part for part in (str(row.get("title", "")), str(row.get("text", "")), *row.get("keywords", ())) if part
+    )
 
 
 def write_run(path: Path, rankings: Mapping[str, Ranking]) -> None:
@@ -95,7 +166,7 @@ def _profile(row: Row, side: Side, embedder: Embedder, model: Model) -> Profile:
     title, text, keywords = str(row.get("title", "")), str(row.get("text", "")), [*row.get("keywords", ())]
     if not row.get("id") or not (title or text):
         raise ValueError(f"a {side} needs an id and a title or text: {str(dict(row))[:80]}")
-    language = str(row.get("language") or ("zh" if is_han(title or text) else "en"))
+    language = str(row.get("language") or ("zh" if is_han(title or text) else ENGLISH))
     party = Party.model_construct(
         id=str(row["id"]),
         version=1,
@@ -105,6 +176,10 @@ def _profile(row: Row, side: Side, embedder: Embedder, model: Model) -> Profile:
         named_members=(),
         language=language,
     )
-    make = technology_profile if side is Side.TECHNOLOGY else demand_profile
-    counted = terms(title, "\n".join(part for part in (text, " ".join(keywords)) if part))
-    return make(party, counted, embedder.embed(passages(title, keywords, text)), model)
+    make: Callable[..., Profile] = technology_profile if side is Side.TECHNOLOGY else demand_profile
+    full = "\n".join(part for part in (text, " ".join(keywords)) if part)
+    counted, order = ordered_terms(title, full)
+    english = b""
+    if language.partition("-")[0] == ENGLISH:
+        english = embedder.english.embed_record(title, full, side is Side.DEMAND)
+    return make(party, counted, embedder.embed(passages(title, keywords, text)), model, order, english)

@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from services.matching.embedding import ENCODER, Embedder, passages
-from services.matching.encoding import Record, body, work_record
+from services.matching.answers import WorkAnswer
+from services.matching.embedding import Embedder
+from services.matching.encoding import Analyser, Record
 from services.matching.store import MatchingStore
 from services.matching.work import RECORD_VERSION, SHARD, Subject, WorkRecord
-from shared.contracts.events import DemandPosted, OrganisationRegistered, Side, TechnologySubmitted
+from shared.contracts.events import DemandPosted, MatchAnswered, OrganisationRegistered, Side, TechnologySubmitted
 from shared.streaming import Event, Message, UnitOfWork
 
 
@@ -18,7 +19,7 @@ class Encoder:
     """The encode stage: no state, any number of instances; the costly part of matching."""
 
     def __init__(self, embedder: Embedder, shards: int) -> None:
-        self._embedder = embedder
+        self._analyser = Analyser(embedder)
         self._shards = shards
 
     async def encode_technologies(
@@ -30,6 +31,27 @@ class Encoder:
     async def encode_demands(self, events: Sequence[Event[DemandPosted]], work: UnitOfWork) -> list[Message]:
         """Each demand goes, analysed, to its shard; so does its closing."""
         return await self._encode(Side.DEMAND, events, work)
+
+    async def pass_answers_on(self, events: Sequence[Event[MatchAnswered]], work: UnitOfWork) -> list[Message]:
+        """Each answer goes to the shard of its demand, without its comment."""
+        messages: list[Message] = []
+        for event in events:
+            answer = event.data
+            if answer is None or answer.technology_id is None or answer.demand_id is None:
+                work.dead_letter(event, "NoRecords", "an answer needs the technology_id and demand_id that intake adds")
+                continue
+            shard = Subject(Side.DEMAND, answer.demand_id).shards(self._shards).start
+            item = WorkAnswer(
+                technology_id=answer.technology_id,
+                demand_id=answer.demand_id,
+                answer=answer.model_copy(update={"comment": None}),
+                at=event.time,
+            )
+            extensions = {**event.extensions, SHARD: str(shard)}
+            messages.append(
+                Message(item.topic, item.key, item.type, item, event, item.demand_id, extensions, partition=shard)
+            )
+        return messages
 
     async def _encode(self, side: Side, events: Sequence[Event[Any]], work: UnitOfWork) -> list[Message]:
         records = iter(
@@ -59,10 +81,7 @@ class Encoder:
         return messages
 
     def _work_records(self, records: Sequence[Record]) -> list[WorkRecord]:
-        return [
-            work_record(record, self._embedder.embed(passages(record.title, record.keywords, body(record))), ENCODER)
-            for record in records
-        ]
+        return [self._analyser.work_record(record) for record in records]
 
 
 class Organisations:

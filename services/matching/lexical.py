@@ -1,7 +1,7 @@
 """How strongly the words of a technology answer the words of a demand: BM25 corrected for chance, in whole numbers.
 
 Whole numbers make every sum exact in any order, so that one pair has one score wherever and with whatever else it is
-computed. BM25 with k1 2.2 and b 0.9, query weights (1 + ln frequency) x idf^1.25 with the demand's title counted eight
+computed. BM25 with k1 2.2 and b 1, query weights (1 + ln frequency) x idf^1.5 with the demand's title counted eight
 times, and the weightiest 100 terms of a demand: measured on real solicitations and awards, where plain BM25 (k1 1.2,
 b 0.75, all terms alike) drowns in boilerplate.
 """
@@ -16,15 +16,19 @@ from services.matching.analysis import Term
 from services.matching.statistics import Model
 
 K1 = 2.2
-B = 0.9
+B = 1.0
 TITLE_WEIGHT = 8
-IDF_POWER = 1.25
+IDF_POWER = 1.5
+OTHER_TITLE_WEIGHT = 2
+OTHER_IDF_POWER = 2.0
+"""For demands that are not English: a Chinese title tells a symptom as often as a subject, and bigrams want steeper
+weights."""
 MOST_QUERY_TERMS = 100
 SCALE = 1 << 10
 """Impacts and weights are held in steps of 1/1024; a product of the two counts in steps of 1/1024 squared."""
 # Words of one subject come together, so an overlap of rare words is less of a surprise than independence says: no term
 # counts as rarer than this in the expected spread. Without it one shared misspelling would outweigh a page.
-_RAREST_SURPRISE = 0.01
+RAREST_SURPRISE = 0.01
 
 Integers = npt.NDArray[np.int64]
 
@@ -36,18 +40,19 @@ def impacts(terms: Sequence[Term], model: Model) -> Integers:
     return np.rint(SCALE * counts / (counts + length)).astype(np.int64)
 
 
-def query(terms: Sequence[Term], model: Model) -> tuple[list[str], Integers, float]:
+def query(terms: Sequence[Term], model: Model, is_english: bool = True) -> tuple[list[str], Integers, float]:
     """The weighty terms of a demand, their weights, and the overlap that chance alone would give.
 
     Weights and expectation are in standard deviations of a chance overlap, weights in steps of 1/1024 of one.
     """
     shares = np.array([model.share(term.term) for term in terms], dtype=np.float64)
-    counts = np.array([TITLE_WEIGHT * term.title + term.body for term in terms], dtype=np.float64)
-    weights = (1 + np.log(counts)) * (-np.log(shares)) ** IDF_POWER
+    title_weight, power = (TITLE_WEIGHT, IDF_POWER) if is_english else (OTHER_TITLE_WEIGHT, OTHER_IDF_POWER)
+    counts = np.array([title_weight * term.title + term.body for term in terms], dtype=np.float64)
+    weights = (1 + np.log(counts)) * (-np.log(shares)) ** power
     # Ties at the cut go by position in the record, which is the same every time.
     kept = np.sort(np.argsort(-weights, kind="stable")[:MOST_QUERY_TERMS])
     weights, shares = weights[kept], shares[kept]
-    surprise = np.maximum(shares, _RAREST_SURPRISE)
+    surprise = np.maximum(shares, RAREST_SURPRISE)
     spread = math.sqrt(float(np.sum(weights**2 * surprise * (1 - surprise))) * model.mean_square_impact)
     if spread == 0:
         return [], np.zeros(0, dtype=np.int64), 0.0

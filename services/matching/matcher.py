@@ -9,21 +9,23 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
+from services.matching.answers import Answer, Pair, WorkItem
 from services.matching.embedding import ENCODER
 from services.matching.keeping import Keeper
 from services.matching.outcomes import Outcome, Proposed, Rule
 from services.matching.proposals import Analysed, Proposer
 from services.matching.ranking import logit
+from services.matching.received import Received, received_by_shard
 from services.matching.shard import Change, Shard
 from services.matching.shortlist import Entry
 from services.matching.snapshots import Origin
 from services.matching.statistics import Model
 from services.matching.store import MatchingStore
-from services.matching.work import RECORD_VERSION, SHARD, Subject, WorkRecord
+from services.matching.work import Subject
 from shared.contracts.events import DemandSearched, MatchProposed, Side
 from shared.streaming import Event, Message, Timer, UnitOfWork
 
@@ -74,14 +76,9 @@ class Matcher:
         if self._snapshots is not None:
             await self._run(self._snapshots.close)
 
-    async def match(self, events: Sequence[Event[WorkRecord]], work: UnitOfWork) -> list[Message]:
-        """New and changed records meet everything in their shard; proposals follow."""
-        by_shard: dict[int, list[Event[WorkRecord]]] = defaultdict(list)
-        for event in events:
-            if event.data is not None and event.data.encoder != ENCODER:
-                work.dead_letter(event, "OtherEncoder", f"encoded by {event.data.encoder}, not by {ENCODER}")
-            else:
-                by_shard[int(event.extensions[SHARD])].append(event)
+    async def match(self, events: Sequence[Event[WorkItem]], work: UnitOfWork) -> list[Message]:
+        """New and changed records meet everything in their shard, answers their pair; proposals follow."""
+        by_shard = received_by_shard(events, work, self._id_of)
         return [message for shard, own in by_shard.items() for message in await self._match(shard, own, work)]
 
     async def finish(self, timers: Sequence[Timer], work: UnitOfWork) -> list[Message]:
@@ -107,15 +104,16 @@ class Matcher:
             if shard is None or shard.number != await self._store.committed_changes_of(number):
                 await self._load(number)
 
-    async def _match(self, number: int, events: Sequence[Event[WorkRecord]], work: UnitOfWork) -> list[Message]:
+    async def _match(self, number: int, received: Received, work: UnitOfWork) -> list[Message]:
         shard = await self._in_step(number, work)
-        changes = shard.newer(_change(event) for event in events)
-        if not changes:
+        changes, answers = shard.newer(received.changes), shard.answers.newer(received.answers)
+        if not changes and not answers:
             return []
-        found = await self._run(partial(self._newcomers, shard, changes))
-        causes = {_change(event).subject: event for event in events}
-        messages = await self._settle(number, shard, changes, found, causes, work)
+        found, reconsidered = await self._run(partial(self._apply, shard, changes, answers))
+        messages = await self._settle(number, shard, changes, found, received.causes, work, reconsidered)
         self._store.keep_records(work, number, shard.number + 1, list(changes.values()))
+        labels = [received.answers[answer] for answer in answers]
+        self._store.keep_labels(work, number, self._proposer.model.method, labels)
         return messages
 
     async def _settle(
@@ -124,19 +122,21 @@ class Matcher:
         shard: Shard,
         changes: Mapping[Subject, Change],
         found: Mapping[str, Sequence[Entry]],
-        causes: Mapping[Subject, Event[WorkRecord] | Timer],
+        causes: Mapping[Any, Event[WorkItem] | Timer],
         work: UnitOfWork,
+        reconsidered: Collection[Pair] = (),
     ) -> list[Message]:
-        """Brings the shortlists up to date and says what has changed in them."""
+        """Brings the shortlists up to date and says what has changed in them. `causes`: by Cause."""
         technologies = [subject.id for subject in changes if subject.side is Side.TECHNOLOGY]
         demands = {subject.id for subject in changes if subject.side is Side.DEMAND}
+        demands |= {demand for _, demand in reconsidered}
         before = await self._store.proposed(work, number, demands | found.keys(), technologies)
         later = self._rule.later(changes, found, before, MOST_DEMANDS)
         for id in later:
             data = {"shard": number, "technology": id}
             cause = causes[Subject(Side.TECHNOLOGY, id)]
             work.set_timer(cause, CONTINUATION, f"{number}/{id}", datetime.now(UTC), data)
-        outcomes = await self._run(partial(self._rule.outcomes, shard, changes, found, before, later))
+        outcomes = await self._run(partial(self._rule.outcomes, shard, changes, found, before, later, reconsidered))
         records = await self._records(number, shard, changes, outcomes, work)
         total = len(shard.technologies)
         messages = await self._run(
@@ -149,9 +149,12 @@ class Matcher:
         self._keep(number, shard, outcomes, work)
         return messages
 
-    def _newcomers(self, shard: Shard, changes: Mapping[Subject, Change]) -> dict[str, list[Entry]]:
+    def _apply(
+        self, shard: Shard, changes: Mapping[Subject, Change], answers: Sequence[Answer]
+    ) -> tuple[dict[str, list[Entry]], set[Pair]]:
         shard.apply(changes.values())
-        return self._rule.newcomers(shard, changes)
+        reconsidered = {answer.pair for answer in shard.hear(answers)}
+        return self._rule.newcomers(shard, changes), reconsidered
 
     async def _in_step(self, number: int, work: UnitOfWork) -> Shard:
         """The shard as the state has it; loaded anew where it has missed a change, whoever made it."""
@@ -169,11 +172,13 @@ class Matcher:
         if self._snapshots is not None:
             known = await self._store.committed_changes_of(number)
             await self._run(partial(self._snapshots.restore, self._origin(number), shard, known))
-        last, changes, proposed = await self._store.load(number, shard.number)
+        last, changes, proposed, answers = await self._store.load(number, shard.number)
 
         def fill() -> None:
             for change in changes:
                 shard.load(change)
+            for answer in answers:
+                shard.load_answer(answer)
             shard.confirm(last, {each.demand: self._rule.floor(each.entries) for each in proposed})
 
         await self._run(fill)
@@ -205,11 +210,11 @@ class Matcher:
         outcome: Outcome,
         records: Mapping[Subject, Analysed],
         technologies: int,
-        cause: Event[WorkRecord] | Timer,
+        cause: Event[WorkItem] | Timer,
     ) -> Iterable[Message]:
         proposed, withdrawn = outcome.differences
         for entry in withdrawn:
-            id = self._proposer.id_of(entry.technology, outcome.demand)
+            id = self._id_of(entry.technology, outcome.demand)
             yield Message(MatchProposed.topic, id, MatchProposed.type, None, cause)
         if outcome.is_closed:
             yield Message(DemandSearched.topic, outcome.demand, DemandSearched.type, None, cause)
@@ -239,19 +244,15 @@ class Matcher:
         ]
         closed = [outcome.demand for outcome in outcomes if outcome.is_closed]
         following = shard.number + 1
-        self._store.keep_proposed(work, number, following, kept, closed, self._proposer.id_of)
+        self._store.keep_proposed(work, number, following, kept, closed, self._id_of)
         floors = {each.demand: self._rule.floor(each.entries) for each in kept}
         work.after_commit(lambda: shard.confirm(following, floors))
 
     def _origin(self, number: int) -> Origin:
         return Origin(self._state, self._proposer.model.method, ENCODER, number)
 
+    def _id_of(self, technology: str, demand: str) -> str:
+        return self._proposer.id_of(technology, demand)
+
     async def _run(self, function: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function)
-
-
-def _change(event: Event[WorkRecord]) -> Change:
-    subject = Subject.parse(event.key or "")
-    if event.data is None:
-        return Change(subject, int(event.extensions[RECORD_VERSION]), None)
-    return Change(subject, event.data.party.version, event.data)

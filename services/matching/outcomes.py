@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from services.matching.answers import Pair
 from services.matching.shard import Change, Shard
 from services.matching.shortlist import Entry, Shortlist, differences
 from services.matching.work import Subject
 from shared.contracts.events import Side
+
+Cause = Subject | Pair
+"""What brought an outcome about: the change of a record, or an answer to a pair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +30,8 @@ class Outcome:
     """A demand's shortlist before and after."""
 
     demand: str
-    cause: Subject
-    """The change that brought it about."""
+    cause: Cause
+    """The change or the answer that brought it about."""
     before: Proposed | None
     entries: tuple[Entry, ...] = ()
     nearest: Entry | None = None
@@ -107,20 +111,26 @@ class Rule:
         found: Mapping[str, Sequence[Entry]],
         before: Mapping[str, Proposed],
         later: Later = NOTHING_LATER,
+        reconsidered: Collection[Pair] = (),
     ) -> list[Outcome]:
         """One for each demand that changed, that a newcomer was `found` for, or that had a technology which changed.
 
-        `before`: what was proposed for all of these, as far as they had been searched.
+        And for each with a `reconsidered` pair, which an answer now excludes or no longer does: it is searched again,
+        so that the next best takes the place. `before`: what was proposed for all of these, if they were searched.
         """
         offered = {subject.id for subject in changes if subject.side is Side.TECHNOLOGY}
         changed = {subject.id for subject in changes if subject.side is Side.DEMAND}
         settled: list[Outcome] = []
         to_search: list[Outcome] = []
-        for demand in sorted({*found, *before, *changed}):
+        answered = {demand: (technology, demand) for technology, demand in sorted(reconsidered)}
+        for demand in sorted({*found, *before, *changed, *answered}):
             subject = Subject(Side.DEMAND, demand)
             if subject in changes:
                 outcome = Outcome(demand, subject, before.get(demand), is_closed=changes[subject].work is None)
                 (settled if outcome.is_closed else to_search).append(outcome)
+                continue
+            if demand in answered:
+                to_search.append(Outcome(demand, answered[demand], before.get(demand)))
                 continue
             technologies = {id for id in offered if demand not in later.get(id, ())} if later else offered
             old = before[demand].entries if demand in before else ()
@@ -139,7 +149,7 @@ class Rule:
 
     def _searched(self, shard: Shard, outcomes: Sequence[Outcome]) -> list[Outcome]:
         profiles = [shard.demands.get(outcome.demand) for outcome in outcomes]
-        best = shard.best_for([profile for profile in profiles if profile is not None], self.most)
+        best = shard.best_for([profile for profile in profiles if profile is not None], self.most, self.least)
         found = [tuple(entry for entry in entries if entry.logit >= self.least) for entries in best]
         return [
             replace(outcome, entries=good, nearest=entries[0] if entries and not good else None)

@@ -60,7 +60,7 @@ class Postings:
             weight_of = np.zeros(terms, dtype=np.int32)
             weight_of[codes] = weights
             tail = slice(ends[0], ends[-1])
-            products = weight_of[self._lists.codes[tail]] * self._lists.values[tail]
+            products = weight_of[self._lists["codes"][tail]] * self._lists["values"][tail]
             running = np.concatenate([[0], np.cumsum(products, dtype=np.int64)])
             sums[inverted:] = np.diff(running[ends - ends[0]])
         return sums
@@ -75,7 +75,9 @@ class Postings:
             start = self._runs.pop().start
         ends = self._lists.ends[start : stop + 1]
         part = slice(ends[0], ends[-1])
-        codes = self._lists.codes[part]
+        codes = self._lists["codes"][part]
         width = int(codes.max()) + 1 if len(codes) else 1
-        by_record = csr_array((self._lists.values[part], codes.astype(np.int32), ends - ends[0]), (stop - start, width))
+        by_record = csr_array(
+            (self._lists["values"][part], codes.astype(np.int32), ends - ends[0]), (stop - start, width)
+        )
         self._runs.append(_Run(start, stop, width, by_record.tocsc()))

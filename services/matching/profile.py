@@ -1,4 +1,4 @@
-"""A record as the ranking sees it: weighted terms, a vector of whole numbers, and who may see it."""
+"""A record as the ranking sees it: weighted terms, vectors of whole numbers, and who may see it."""
 
 from __future__ import annotations
 
@@ -12,21 +12,13 @@ import numpy.typing as npt
 from services.matching import lexical
 from services.matching.analysis import Term
 from services.matching.statistics import Model
+from services.matching.traits import DemandTraits, TechnologyTraits, demand_traits, technology_traits
+from services.matching.vectors import Vector
 from shared.contracts.events import Party
 
 DIMENSIONS = 512
-_LARGEST = 127
-
-
-def quantised(vector: npt.NDArray[np.float32]) -> npt.NDArray[np.int8]:
-    """An embedding in steps of 1/127 of its largest component; cosines move by less than 0.002.
-
-    Dot products of such vectors are whole numbers below 2^24, which single precision adds without rounding.
-    """
-    largest = float(np.abs(vector).max())
-    if largest == 0:
-        return np.zeros(len(vector), dtype=np.int8)
-    return np.rint(vector * (_LARGEST / largest)).astype(np.int8)
+ENGLISH_DIMENSIONS = 384
+ENGLISH = "en"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +32,9 @@ class Profile:
     """Per term: a technology's impacts, a demand's weights (see lexical)."""
     expected: float
     """A demand's overlap by chance, in standard deviations; 0 for a technology."""
-    vector: npt.NDArray[np.int8]
+    vector: Vector
+    traits: TechnologyTraits | DemandTraits | None = None
+    """What the re-ranker looks at; English records have it."""
 
     @property
     def id(self) -> str:
@@ -55,22 +49,43 @@ class Profile:
     @property
     def language(self) -> str:
         """The language without its script or region: zh for zh-Hant."""
-        return self.party.language.partition("-")[0]
+        return _language(self.party)
 
 
-def technology_profile(party: Party, terms: Sequence[Term], vector: npt.NDArray[np.int8], model: Model) -> Profile:
-    """The profile of a technology."""
-    return _profile(party, [term.term for term in terms], lexical.impacts(terms, model), 0.0, vector)
+def technology_profile(
+    party: Party, terms: Sequence[Term], vector: Vector, model: Model, order: bytes = b"", english: bytes = b""
+) -> Profile:
+    """The profile of a technology. `order`, `english`: see work.WorkRecord; without the latter it is not re-ranked."""
+    traits = None
+    if _language(party) == ENGLISH and english:
+        traits = technology_traits(terms, order, np.frombuffer(english, dtype=np.int8)[:ENGLISH_DIMENSIONS], model)
+    names = [term.term for term in terms]
+    return _profile(party, names, lexical.impacts(terms, model), 0.0, vector, traits)
 
 
-def demand_profile(party: Party, terms: Sequence[Term], vector: npt.NDArray[np.int8], model: Model) -> Profile:
-    """The profile of a demand."""
-    return _profile(party, *lexical.query(terms, model), vector)
+def demand_profile(
+    party: Party, terms: Sequence[Term], vector: Vector, model: Model, order: bytes = b"", english: bytes = b""
+) -> Profile:
+    """The profile of a demand; `english` holds two embeddings, of its beginning and of its title."""
+    traits = None
+    if _language(party) == ENGLISH and english:
+        both = np.frombuffer(english, dtype=np.int8)
+        traits = demand_traits(terms, order, both[:ENGLISH_DIMENSIONS], both[ENGLISH_DIMENSIONS:], model)
+    return _profile(party, *lexical.query(terms, model, _language(party) == ENGLISH), vector, traits)
+
+
+def _language(party: Party) -> str:
+    return party.language.partition("-")[0]
 
 
 def _profile(
-    party: Party, terms: Sequence[str], values: lexical.Integers, expected: float, vector: npt.NDArray[np.int8]
+    party: Party,
+    terms: Sequence[str],
+    values: lexical.Integers,
+    expected: float,
+    vector: Vector,
+    traits: TechnologyTraits | DemandTraits | None,
 ) -> Profile:
     bare = Party.model_construct(**{name: getattr(party, name) for name in Party.model_fields})
     # A term is one string in memory, however many records hold it.
-    return Profile(bare, tuple(map(sys.intern, terms)), values.astype(np.int32), expected, vector)
+    return Profile(bare, tuple(map(sys.intern, terms)), values.astype(np.int32), expected, vector, traits)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from services.matching.checks import checks
-from services.matching.lexical import SCALE
+from services.matching.analysis import is_han, terms
+from services.matching.checks import checks, priority
+from services.matching.figures import Clause, clauses, terms_of
 from services.matching.match_id import match_id
+from services.matching.passages import Sentence, passages, sentences
 from services.matching.profile import Profile
-from services.matching.ranking import cosine, score
-from services.matching.shared_terms import shared_terms
+from services.matching.ranking import components, score
+from services.matching.shared_terms import MOST, shared_terms
 from services.matching.shortlist import Entry
 from services.matching.statistics import Model
 from services.matching.work import WorkRecord
@@ -67,6 +69,24 @@ class Analysed:
         display = self.work.party.display
         return "\n".join((display.title, display.summary or "", *display.keywords))
 
+    @cached_property
+    def sentences(self) -> list[Sentence]:
+        """Its title and the sentences of its summary."""
+        display = self.work.party.display
+        return sentences(f"{display.title}\n{display.summary or ''}")
+
+    @cached_property
+    def clauses(self) -> list[Clause]:
+        """The clauses of its title and summary that give figures."""
+        return [clause for sentence in self.sentences for clause in clauses(sentence.text)]
+
+    @cached_property
+    def key_words(self) -> list[tuple[str, frozenset[str]]]:
+        """What its author names first: the keywords, each with its terms, or else the words of its title."""
+        display = self.work.party.display
+        words = display.keywords or [term.surface for term in terms(display.title, "") if not is_han(term.term)]
+        return [(word, found) for word in words if (found := terms_of(word))]
+
 
 @dataclass(frozen=True, slots=True)
 class Proposer:
@@ -86,9 +106,10 @@ class Proposer:
         offered, asked = technology.profile, demand.profile
         shared = demand.values.keys() & technology.values.keys()
         contributions = {term: demand.values[term] * technology.values[term] for term in shared}
-        components = {"semantic": round(cosine(offered.vector, asked.vector), 4)}
-        if offered.language == asked.language:
-            components["lexical"] = round(sum(contributions.values()) / SCALE**2 - asked.expected, 3)
+        one_language = offered.language == asked.language
+        parts = components(offered, asked)
+        if bonus := priority(technology.technology, demand.demand):
+            parts["priority"] = bonus
         words = shared_terms(contributions, demand.surfaces, demand.text)
         # Nothing here comes from outside: what is built from valid parts is not validated once more.
         return MatchProposed.model_construct(
@@ -96,9 +117,11 @@ class Proposer:
             technology=technology.technology,
             demand=demand.demand,
             score=round(score(entry.logit), 4),
-            components=components,
+            components=parts,
             shared_terms=tuple(word[:_LONGEST_TERM] for word in words),
-            checks=checks(technology.technology, demand.demand),
+            missing_terms=_missing(demand, technology) if one_language else (),
+            passages=passages(technology.sentences, demand.sentences, contributions) if one_language else (),
+            checks=checks(technology.technology, demand.demand, technology.clauses),
             method=self.model.method,
         )
 
@@ -126,6 +149,17 @@ class Proposer:
             technology_version=entry.version,
             score=proposal.score,
             shared_terms=proposal.shared_terms,
+            missing_terms=proposal.missing_terms,
             checks=proposal.checks,
             display=proposal.technology.display,
         )
+
+
+def _missing(demand: Analysed, technology: Analysed) -> tuple[str, ...]:
+    """Key words of the demand of whose terms the technology has at most half."""
+    words = [
+        word[:_LONGEST_TERM]
+        for word, terms in demand.key_words
+        if 2 * len(terms & technology.values.keys()) <= len(terms)
+    ]
+    return tuple(words[:MOST])

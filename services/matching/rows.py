@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numkong
 import numpy as np
 import numpy.typing as npt
 
 from services.matching.arrays import Array, Codes, Column, Lists
+from services.matching.batches import TraitRows
+from services.matching.directions import Directions, Floats
 from services.matching.postings import Postings, Sums
 from services.matching.profile import DIMENSIONS, Profile
-from services.matching.ranking import Floats, length
-from shared.contracts.events import Party, Visibility
-
-_NARROW = 4
-"""Dot products are computed for all rows where more than one in four is wanted: gathering costs as much as that."""
+from shared.contracts.events import Party, Side, Visibility
 
 
 class Names:
@@ -30,10 +27,15 @@ class Names:
 
 
 class LanguageRows:
-    """Rows of profiles. A row is written once; a new version gets a new row and the old one dies."""
+    """Rows of profiles, all with traits or all without. A row is written once; a new version gets a new row and the
+    old one dies."""
 
-    def __init__(self, language: str, names: Names) -> None:
+    def __init__(self, side: Side, language: str, has_traits: bool, names: Names) -> None:
+        self.side = side
         self.language = language
+        self.traits = TraitRows(side) if has_traits else None
+        self.directions = Directions(DIMENSIONS)
+        """What the multilingual encoder makes of each record."""
         self._names = names
         self.ids: list[str] = []
         self._named: dict[int, tuple[str, ...]] = {}
@@ -45,11 +47,9 @@ class LanguageRows:
         self._languages = Column(np.int32)
         self._visibilities = Column(np.uint8)
         self._expected = Column(np.float64)
-        self._lengths = Column(np.float64)
         self._floors = Column(np.float64)
         self._alive = Column(np.bool_)
-        self._vectors = Column(np.int8, DIMENSIONS)
-        self._terms = Lists()
+        self._terms = Lists(codes=np.uint32, values=np.uint16)
         self._postings = Postings(self._terms)
         self.dead = 0
 
@@ -72,11 +72,6 @@ class LanguageRows:
         return self._floors.values
 
     @property
-    def vectors(self) -> npt.NDArray[np.int8]:
-        """[rows, 512]"""
-        return self._vectors.values
-
-    @property
     def alive(self) -> npt.NDArray[np.bool_]:
         """Whether the row is the present version of a record."""
         return self._alive.values
@@ -92,11 +87,12 @@ class LanguageRows:
         self._languages.append(self._names.languages.put(party.language))
         self._visibilities.append(_VISIBILITIES.index(party.visibility))
         self._expected.append(profile.expected)
-        self._lengths.append(length(profile.vector))
         self._floors.append(-np.inf)
         self._alive.append(True)
-        self._vectors.append(profile.vector)
-        self._terms.append(list(map(self._names.terms.put, profile.terms)), profile.values)
+        self.directions.append(profile.vector)
+        if self.traits is not None and profile.traits is not None:
+            self.traits.append(profile.traits)
+        self._terms.append(codes=list(map(self._names.terms.put, profile.terms)), values=profile.values)
         if party.visibility is Visibility.NAMED:
             self._name(row, tuple(party.named_members))
         return row
@@ -116,11 +112,13 @@ class LanguageRows:
 
     def profile(self, row: int) -> Profile:
         """The row as it was put."""
-        start, stop = self._terms.ends[row : row + 2].tolist()
-        names = self._names.terms.names
-        terms = tuple([names[code] for code in self._terms.codes[start:stop].tolist()])
-        values = self._terms.values[start:stop].astype(np.int32)
-        return Profile(self.party(row), terms, values, float(self.expected[row]), self._vectors.values[row].copy())
+        _, listed = self._terms.take(np.array([row]))
+        terms = tuple([self._names.terms.names[code] for code in listed["codes"].tolist()])
+        vector = self.directions.vectors[row].copy()
+        traits = None if self.traits is None else self.traits.traits(row)
+        return Profile(
+            self.party(row), terms, listed["values"].astype(np.int32), float(self.expected[row]), vector, traits
+        )
 
     def party(self, row: int) -> Party:
         """Whose record it is and who may see it."""
@@ -139,20 +137,6 @@ class LanguageRows:
         known = codes >= 0
         return self._postings.sums(codes[known], other.values[known].astype(np.int32), len(self._names.terms))
 
-    def cosines(self, other: Profile, rows: Array | None = None) -> Floats:
-        """Of these rows, or of all: the cosine with a vector, to the last bit what `ranking.cosine` says."""
-        if rows is not None and len(rows) * _NARROW > len(self):
-            return self.cosines(other)[rows]
-        vectors, lengths = self._vectors.values, self._lengths.values
-        if rows is not None:
-            vectors, lengths = vectors.take(rows, axis=0), lengths[rows]
-        if not len(vectors):
-            return np.zeros(0)
-        # Whole numbers, added as whole numbers.
-        dots = np.asarray(numkong.cdist(other.vector[np.newaxis], vectors, "dot"), dtype=np.float64).ravel()
-        products = lengths * length(other.vector)
-        return np.divide(dots, products, out=np.zeros(len(dots)), where=products > 0)
-
     def compact(self) -> None:
         """Forgets the dead rows; the others get new numbers in the old order."""
         kept = self.alive
@@ -160,6 +144,9 @@ class LanguageRows:
         self._name_all({int(numbers[row]): members for row, members in self._named.items()})
         self.ids = [self.ids[row] for row in np.flatnonzero(kept).tolist()]
         self._terms.keep(kept)
+        self.directions.keep(kept)
+        if self.traits is not None:
+            self.traits.keep(kept)
         for column in self._columns().values():
             column.replace(column.values[kept])
         self._postings.clear()
@@ -176,9 +163,9 @@ class LanguageRows:
                 name: column.values.copy() if name in changing else column.values
                 for name, column in self._columns().items()
             },
-            "ends": self._terms.ends,
-            "codes": self._terms.codes,
-            "values": self._terms.values,
+            "terms": self._terms.arrays(),
+            "directions": self.directions.arrays(),
+            "traits": {} if self.traits is None else self.traits.arrays(),
         }
 
     def restore(self, arrays: Mapping[str, Any]) -> None:
@@ -187,7 +174,10 @@ class LanguageRows:
         self._name_all({row: tuple(members) for row, *members in arrays["named"]})
         for name, column in self._columns().items():
             column.replace(arrays[name])
-        self._terms.replace(arrays["ends"], arrays["codes"], arrays["values"])
+        self._terms.restore(arrays["terms"])
+        self.directions.restore(arrays["directions"])
+        if self.traits is not None:
+            self.traits.restore(arrays["traits"])
         self._postings.clear()
         self.dead = len(self.ids) - int(self.alive.sum())
 
@@ -218,10 +208,8 @@ class LanguageRows:
             "languages": self._languages,
             "visibilities": self._visibilities,
             "expected": self._expected,
-            "lengths": self._lengths,
             "floors": self._floors,
             "alive": self._alive,
-            "vectors": self._vectors,
         }
 
 

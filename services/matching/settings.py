@@ -15,8 +15,8 @@ class MatchingSettings(ServiceSettings):
 
     threshold: Annotated[
         float, Field(gt=0, lt=1, validation_alias=AliasChoices("TONGTU_MATCHING_THRESHOLD", "threshold"))
-    ] = 0.25
-    """The least score that is proposed; services/matching/README.md says what it lets through."""
+    ] = 0.1
+    """The least score that is proposed: one chance in ten. docs/matching.md says what it lets through."""
     most: Annotated[int, Field(ge=1, le=100, validation_alias=AliasChoices("TONGTU_MATCHING_MOST", "most"))] = 10
     """Proposals for one demand at most."""
     secret: Annotated[

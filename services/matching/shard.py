@@ -1,11 +1,13 @@
-"""One shard in memory: every live technology, the demands that belong to it, and which versions of both are known."""
+"""One shard in memory: every live technology, the demands that belong to it, the versions of both, the answers."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from services.matching.answers import Answer, Answers
 from services.matching.index import ProfileIndex
 from services.matching.profile import Profile, demand_profile, technology_profile
 from services.matching.shortlist import Entry
@@ -27,7 +29,7 @@ class Change:
 def profile_of(work: WorkRecord, model: Model) -> Profile:
     """The record as the ranking sees it."""
     make = demand_profile if work.technology is None else technology_profile
-    return make(work.party, work.counted_terms, work.numbers, model)
+    return make(work.party, work.counted_terms, work.numbers, model, work.order, work.english)
 
 
 class Shard:
@@ -43,7 +45,9 @@ class Shard:
         self.demands = ProfileIndex(Side.DEMAND, model)
         self.versions = Versions()
         """The latest version of every record, withdrawn ones too."""
+        self.answers = Answers()
         self._model = model
+        self._answers_before: list[tuple[Answer, Answer | None]] = []
         self._before: list[tuple[Subject, int | None, Profile | None, float]] = []
 
     def load(self, change: Change) -> None:
@@ -75,6 +79,10 @@ class Shard:
             self.versions.update(side, dict(arrays[side.value]["gone"]))
         self.number = number
 
+    def load_answer(self, answer: Answer) -> None:
+        """Takes over an answer of the state."""
+        self.answers.put(answer)
+
     def profile(self, subject: Subject) -> Profile:
         """The profile of a live record; KeyError where there is none."""
         profile = self._index(subject.side).get(subject.id)
@@ -104,15 +112,36 @@ class Shard:
             else:
                 index.put(profile_of(change.work, self._model))
 
+    def hear(self, answers: Iterable[Answer]) -> list[Answer]:
+        """Takes newer answers, after the changes of records; to be confirmed, or taken back.
+
+        Returns those by which a pair of live records is excluded that was not, or the other way.
+        """
+        telling: list[Answer] = []
+        for answer in answers:
+            was = self._is_excluded(answer)
+            self._answers_before.append((answer, self.answers.put(answer)))
+            if answer.demand in self.demands and self._is_excluded(answer) is not was:
+                telling.append(answer)
+        return telling
+
+    def _is_excluded(self, answer: Answer) -> bool:
+        technology = self.versions.get(Subject(Side.TECHNOLOGY, answer.technology), 0)
+        demand = self.versions.get(Subject(Side.DEMAND, answer.demand), 0)
+        return self.answers.excludes(answer.technology, technology, answer.demand, demand)
+
     def confirm(self, number: int, floors: Mapping[str, float]) -> None:
         """The changes stand in MongoDB; `floors` by demand id."""
         self._before.clear()
+        self._answers_before.clear()
         self.number = number
         for demand, floor in floors.items():
             self.demands.set_floor(demand, floor)
 
     def take_back(self) -> None:
         """Restores what was before changes that have not been confirmed."""
+        while self._answers_before:
+            self.answers.restore(*self._answers_before.pop())
         while self._before:
             subject, version, profile, floor = self._before.pop()
             index = self._index(subject.side)
@@ -129,17 +158,29 @@ class Shard:
     def entries_for(
         self, technologies: Sequence[Profile], threshold: float, without: Iterable[str]
     ) -> dict[str, list[Entry]]:
-        """By demand id, the technologies that reach its floor and the threshold (log-odds). `without`: demand ids."""
+        """By demand id, the technologies that reach its floor and the threshold (log-odds) and were not declined.
+
+        `without`: demand ids.
+        """
         found: dict[str, list[Entry]] = {}
         for demand, technology, logit in self.demands.hits(technologies, threshold, frozenset(without)):
+            if self.answers.excludes(technology.id, technology.version, demand.id, demand.version):
+                continue
             found.setdefault(demand.id, []).append(Entry(technology.id, technology.version, logit))
         return found
 
-    def best_for(self, demands: Sequence[Profile], count: int) -> list[list[Entry]]:
-        """For each demand its `count` best technologies, whatever their score."""
+    def best_for(self, demands: Sequence[Profile], count: int, least: float = -math.inf) -> list[list[Entry]]:
+        """For each demand its `count` best technologies that were not declined; of those below `least` (log-odds) only
+        the best, where no other reaches it."""
+        declined = self.answers.most_excluded(demand.id for demand in demands)
+        best = self.technologies.best(demands, count + declined, least=least, below=1 + declined)
         return [
-            [Entry(technology.id, technology.version, logit) for technology, logit in best]
-            for best in self.technologies.best(demands, count)
+            [
+                Entry(technology.id, technology.version, logit)
+                for technology, logit in found
+                if not self.answers.excludes(technology.id, technology.version, demand.id, demand.version)
+            ][:count]
+            for demand, found in zip(demands, best, strict=True)
         ]
 
     def _index(self, side: Side) -> ProfileIndex:

@@ -8,7 +8,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-MODEL = Path(__file__).parent / "model" / "matching-1.npz"
+from services.matching.latent import LatentSpace
+from services.matching.reranking import Curve, Reranker
+from services.matching.trees import Trees
+
+MODEL = Path(__file__).parent / "model" / "matching-2.npz"
 """Made by `python -m bench.fit_matching`, which documents where every number comes from."""
 
 
@@ -23,7 +27,7 @@ class Model:
 
     version: str
     fingerprints: npt.NDArray[np.uint32]
-    """Terms seen in enough documents, ascending."""
+    """Terms and phrases seen in enough documents, ascending."""
     shares: npt.NDArray[np.float32]
     """The share of documents that hold each of them, 0-1."""
     rare_share: float
@@ -41,22 +45,63 @@ class Model:
     across_semantic_weight: float
     """The same between two languages, where only the embedding sees anything."""
     across_intercept: float
+    latent_fingerprints: npt.NDArray[np.uint32]
+    latent_directions: npt.NDArray[np.int8]
+    latent_scales: npt.NDArray[np.float64]
+    """See latent.LatentSpace."""
+    english_weights: npt.NDArray[np.float64]
+    """First stage of two English records: log-odds per standard deviation of lexical overlap, per unit of cosine in the
+    latent space, and per unit of cosine of the English embeddings."""
+    english_intercept: float
+    english_least: float
+    """First-stage log-odds from which two English records are looked at again."""
+    reranker_weights: npt.NDArray[np.float64]
+    reranker_intercept: float
+    tree_features: npt.NDArray[np.uint8]
+    tree_thresholds: npt.NDArray[np.float32]
+    tree_remaining: npt.NDArray[np.uint8]
+    tree_values: npt.NDArray[np.int32]
+    calibration: npt.NDArray[np.float64]
+    """Starts, values and slopes of reranking.Curve, [3, pieces]."""
 
     @cached_property
     def _share_of(self) -> dict[int, float]:
         return dict(zip(self.fingerprints.tolist(), self.shares.tolist(), strict=True))
 
+    @cached_property
+    def _inverse_frequencies(self) -> npt.NDArray[np.float64]:
+        return -np.log(self.shares.astype(np.float64))
+
+    @cached_property
+    def latent(self) -> LatentSpace:
+        """The space of subjects."""
+        return LatentSpace(self.latent_fingerprints, self.latent_directions, self.latent_scales)
+
+    @cached_property
+    def reranker(self) -> Reranker:
+        """The second stage."""
+        trees = Trees(self.tree_features, self.tree_thresholds, self.tree_remaining, self.tree_values)
+        return Reranker(self.reranker_weights, self.reranker_intercept, trees, Curve(*self.calibration))
+
     def share(self, term: str) -> float:
         """The share of technical documents that hold this term, 0-1."""
         return self._share_of.get(fingerprint(term), self.rare_share)
 
+    def idf(self, fingerprints: npt.NDArray[np.uint32]) -> npt.NDArray[np.float64]:
+        """Minus the logarithm of the share of documents that hold each of these terms or phrases."""
+        rare = -np.log(self.rare_share)
+        if len(self.fingerprints) == 0:
+            return np.full(len(fingerprints), rare)
+        found = np.minimum(np.searchsorted(self.fingerprints, fingerprints), len(self.fingerprints) - 1)
+        return np.where(self.fingerprints[found] == fingerprints, self._inverse_frequencies[found], rare)
+
     @property
     def method(self) -> str:
         """What a proposal names as the method of its score."""
-        return f"{self.version}-bm25+use"
+        return f"{self.version}-bm25+use+bge+trees-bounded"
 
     def save(self, path: Path) -> None:
-        """Writes the artefact, about 300 KB."""
+        """Writes the artefact, below a megabyte."""
         with path.open("wb") as file:
             values = {name: np.asarray(getattr(self, name)) for name in self.__dataclass_fields__}
             np.savez_compressed(file, allow_pickle=False, **values)

@@ -6,14 +6,14 @@ import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-import orjson
 from motor.motor_asyncio import AsyncIOMotorDatabase
 from pymongo import DeleteOne, ReadPreference, ReplaceOne, ReturnDocument, UpdateOne, WriteConcern
 from pymongo.read_concern import ReadConcern
 
+from services.matching import documents
+from services.matching.answers import Answer, WorkAnswer
 from services.matching.outcomes import Proposed
 from services.matching.shard import Change
-from services.matching.shortlist import Entry
 from services.matching.work import Subject, WorkRecord
 from shared.contracts.events import OrganisationKind, OrganisationRegistered, Side
 from shared.streaming import UnitOfWork
@@ -30,6 +30,9 @@ PROPOSALS = "proposals"
 """_id: demand id; shard, version (of the demand), number (of the change), proposed: its shortlist, best first."""
 SHARDS = "shards"
 """_id: shard; number: how many polls have changed its state."""
+LABELS = "labels"
+"""_id: match id/side; shard, technology, demand, side, version (of the answer), versions (of both records), decision,
+reason, method (that proposes at the time), at (when intake took the answer): for a fit of the ranking to learn from."""
 ORGANISATIONS = "organisations"
 """_id: member id; version, kind."""
 SECRETS = "secrets"
@@ -45,11 +48,12 @@ class MatchingStore:
     async def prepare(self) -> None:
         """Creates collections and indexes: creating one inside a transaction makes others conflict."""
         existing = await self._database.list_collection_names()
-        for name in (TECHNOLOGIES, DEMANDS, PROPOSALS, SHARDS, ORGANISATIONS, SECRETS):
+        for name in (TECHNOLOGIES, DEMANDS, PROPOSALS, LABELS, SHARDS, ORGANISATIONS, SECRETS):
             if name not in existing:
                 await self._database.create_collection(name)
         for name in (TECHNOLOGIES, DEMANDS, PROPOSALS):
             await self._database[name].create_index([("shard", 1), ("number", 1)])
+        await self._database[LABELS].create_index("shard")
         await self._database[PROPOSALS].create_index([("shard", 1), ("proposed.technology", 1)])
 
     async def secret(self) -> bytes:
@@ -75,19 +79,21 @@ class MatchingStore:
         found = await work.collection(SHARDS).find_one({"_id": shard})
         return found["number"] if found else 0
 
-    async def load(self, shard: int, after: int = 0) -> tuple[int, list[Change], list[Proposed]]:
-        """A shard's whole state with the number of its last change; or only what was written after change `after`."""
+    async def load(self, shard: int, after: int = 0) -> tuple[int, list[Change], list[Proposed], list[Answer]]:
+        """A shard's whole state with the number of its last change; with `after`, of records and
+        shortlists only what was written after that change (answers are few: all of them)."""
         wanted: Document = {"shard": shard, "number": {"$gt": after}} if after else {"shard": shard}
         while True:
             number = await self.committed_changes_of(shard)
             changes = [
-                _change(side, found)
+                documents.change(side, found)
                 for side, name in ((Side.TECHNOLOGY, TECHNOLOGIES), (Side.DEMAND, DEMANDS))
                 async for found in self._committed(name).find(wanted)
             ]
-            proposed = [_proposed(found) async for found in self._committed(PROPOSALS).find(wanted)]
+            proposed = [documents.proposed(found) async for found in self._committed(PROPOSALS).find(wanted)]
+            answers = [documents.answer(found) async for found in self._committed(LABELS).find({"shard": shard})]
             if number == await self.committed_changes_of(shard):
-                return number, changes, proposed
+                return number, changes, proposed, answers
 
     async def committed_changes_of(self, shard: int) -> int:
         """The same outside of a transaction."""
@@ -111,17 +117,17 @@ class MatchingStore:
         if not either:
             return {}
         found = await work.collection(PROPOSALS).find({"$or": either})
-        return {each["_id"]: _proposed(each) for each in found}
+        return {each["_id"]: documents.proposed(each) for each in found}
 
     async def records(self, work: UnitOfWork, shard: int, subjects: Iterable[Subject]) -> dict[Subject, WorkRecord]:
         """The present version of each of these records that is live."""
         by_side: dict[Side, list[str]] = {}
         for subject in subjects:
-            by_side.setdefault(subject.side, []).append(_id(shard, subject.id))
+            by_side.setdefault(subject.side, []).append(documents.id_of(shard, subject.id))
         records: dict[Subject, WorkRecord] = {}
         for side, ids in by_side.items():
             for found in await work.collection(_collection(side)).find({"_id": {"$in": ids}}):
-                change = _change(side, found)
+                change = documents.change(side, found)
                 if change.work is not None:
                     records[change.subject] = change.work
         return records
@@ -140,11 +146,22 @@ class MatchingStore:
             work.collection(_collection(side)).write(
                 [
                     ReplaceOne(
-                        {"_id": _id(shard, each.subject.id)}, _document(shard, each) | {"number": number}, upsert=True
+                        {"_id": documents.id_of(shard, each.subject.id)},
+                        documents.document(shard, each) | {"number": number},
+                        upsert=True,
                     )
                     for each in own
                 ]
             )
+
+    def keep_labels(self, work: UnitOfWork, shard: int, method: str, answers: Iterable[WorkAnswer]) -> None:
+        """Writes each party's latest answer to a pair; `method`: the version of the ranking that proposes now."""
+        work.collection(LABELS).write(
+            [
+                ReplaceOne({"_id": each.answer.key}, documents.label(shard, method, each), upsert=True)
+                for each in answers
+            ]
+        )
 
     def keep_proposed(
         self,
@@ -161,7 +178,9 @@ class MatchingStore:
         """
         work.collection(PROPOSALS).write(
             [
-                ReplaceOne({"_id": each.demand}, _shortlist(shard, each, id_of) | {"number": number}, upsert=True)
+                ReplaceOne(
+                    {"_id": each.demand}, documents.shortlist(shard, each, id_of) | {"number": number}, upsert=True
+                )
                 for each in proposed
             ]
         )
@@ -187,62 +206,3 @@ class MatchingStore:
 
 def _collection(side: Side) -> str:
     return TECHNOLOGIES if side is Side.TECHNOLOGY else DEMANDS
-
-
-def _id(shard: int, record: str) -> str:
-    return f"{shard}/{record}"
-
-
-def _document(shard: int, change: Change) -> Document:
-    subject, work = change.subject, change.work
-    document = {"_id": _id(shard, subject.id), "shard": shard, "record": subject.id, "version": change.version}
-    if work is None:
-        return document
-    return document | {
-        "party": work.party.model_dump(mode="json", exclude_none=True),
-        "encoder": work.encoder,
-        # Hundreds of short strings: decoding them as BSON is what loading a shard would spend its time on.
-        "analysis": orjson.dumps([work.terms, work.surfaces, work.title_counts, work.body_counts]),
-        "vector": work.vector,
-    }
-
-
-def _change(side: Side, found: Document) -> Change:
-    subject = Subject(side, found["record"])
-    if "party" not in found:
-        return Change(subject, found["version"], None)
-    terms, surfaces, title_counts, body_counts = orjson.loads(found["analysis"])
-    work = WorkRecord.model_validate(
-        {
-            side.value: found["party"],
-            "encoder": found["encoder"],
-            "terms": terms,
-            "surfaces": surfaces,
-            "title_counts": title_counts,
-            "body_counts": body_counts,
-            "vector": bytes(found["vector"]),
-        }
-    )
-    return Change(subject, found["version"], work)
-
-
-def _shortlist(shard: int, proposed: Proposed, id_of: Callable[[str, str], str]) -> Document:
-    return {
-        "_id": proposed.demand,
-        "shard": shard,
-        "version": proposed.version,
-        "proposed": [
-            {
-                "technology": entry.technology,
-                "version": entry.version,
-                "logit": entry.logit,
-                "match_id": id_of(entry.technology, proposed.demand),
-            }
-            for entry in proposed.entries
-        ],
-    }
-
-
-def _proposed(found: Document) -> Proposed:
-    entries = (Entry(each["technology"], each["version"], each["logit"]) for each in found["proposed"])
-    return Proposed(found["_id"], found["version"], tuple(entries))

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from pydantic import ConfigDict, Field, model_validator
 
 from services.matching.analysis import Term
-from services.matching.profile import DIMENSIONS
+from services.matching.profile import DIMENSIONS, ENGLISH_DIMENSIONS
 from shared.contracts.base import EventData
 from shared.contracts.events import DemandParty, Side, TechnologyParty
 
@@ -70,6 +70,11 @@ class WorkRecord(EventData):
     body_counts: Counts
     vector: bytes
     """The embedding as 512 signed bytes, base64."""
+    order: bytes = b""
+    """Every occurrence of a term in order, title first, as its position in `terms` (analysis.ordered_terms), base64."""
+    english: bytes = b""
+    """For an English record, its beginning and for a demand its title too as english.EnglishEmbedder sees them, 384
+    signed bytes each, base64."""
 
     @model_validator(mode="after")
     def _is_whole(self) -> WorkRecord:
@@ -79,6 +84,10 @@ class WorkRecord(EventData):
             raise ValueError("terms, surfaces and counts must be of one length")
         if len(self.vector) != DIMENSIONS:
             raise ValueError(f"vector must have {DIMENSIONS} bytes")
+        if len(self.order) not in (0, 2 * (sum(self.title_counts) + sum(self.body_counts))):
+            raise ValueError("order must name every occurrence of a term")
+        if len(self.english) not in (0, ENGLISH_DIMENSIONS * (2 if self.technology is None else 1)):
+            raise ValueError(f"english must have {ENGLISH_DIMENSIONS} bytes for each text")
         return self
 
     @property

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any
 
-from shared.contracts.events import Assessment, Miss, NoMatch, Proposal, Risk
+from shared.contracts.events import Assessment, Check, Miss, NoMatch, Proposal, Risk
 
 DIGEST_BYTES = 16
 
@@ -14,8 +15,9 @@ DIGEST_BYTES = 16
 def of_proposal(proposal: Proposal) -> str:
     """The same for two proposals that tell the reader the same.
 
-    Left out: versions, method, model and what the figures are made of. Rounded: the score and chances to whole
-    percents, money to two digits, months to whole ones.
+    Left out: versions, method, model, the order, and what the figures are made of; of the checks the wording, which
+    follows from what they say. Rounded: the score and chances to whole percents, money to two digits, months to whole
+    ones.
     """
     shown = proposal.technology or proposal.demand
     return _digest(
@@ -24,7 +26,7 @@ def of_proposal(proposal: Proposal) -> str:
         shown and shown.model_dump(mode="json"),
         round(proposal.score, 2),
         sorted(proposal.shared_terms),
-        [check.model_dump(mode="json") for check in proposal.checks],
+        _checks(proposal.checks),
         _risk(proposal.risk),
     )
 
@@ -54,8 +56,12 @@ def _risk(risk: Risk) -> list[Any]:
 def _miss(miss: Miss | None) -> list[Any] | None:
     if miss is None:
         return None
-    checks = [check.model_dump(mode="json") for check in miss.checks]
-    return [round(miss.score, 2), sorted(miss.shared_terms), checks, miss.display.model_dump(mode="json")]
+    shown = miss.display.model_dump(mode="json")
+    return [round(miss.score, 2), sorted(miss.shared_terms), _checks(miss.checks), shown]
+
+
+def _checks(checks: Iterable[Check]) -> list[Any]:
+    return [check.model_dump(mode="json", exclude={"wording"}) for check in checks]
 
 
 def _digest(*content: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from services.notify.due import MatchState, due, is_outdated, merged, told
 from services.notify.messages import proposals_of
 from services.notify.searches import SearchState, after
+from services.notify.showing import Exposure
 from services.notify.store import NotifyStore
 from shared.contracts.base import EventData, InboxMessage
 from shared.contracts.events import DemandSearched, OrganisationRegistered, Proposal, RiskAssessed, Side
@@ -24,6 +25,7 @@ class Notifier:
         """A proposal goes to both sides, again if what a side sees has changed, and is taken back when it is null."""
         states = await self._store.matches(work, {_key(event) for event in events})
         left = await self._store.who_left(work, _owners(events, states.values()))
+        exposure = await self._store.exposure(work, [event.data.proposal for event in events if event.data is not None])
         messages: list[Message] = []
         for event in events:
             match_id = _key(event)
@@ -32,7 +34,8 @@ class Notifier:
                 states[match_id] = known
                 continue
             state = merged(known, event.data)
-            notices = due(state, _wanted(event.data, left))
+            notices = due(state, _wanted(event.data, left, known, exposure))
+            exposure.note(known, state)
             states[match_id] = told(state, notices)
             messages += [
                 _to_inbox(owner, notices[side], event)
@@ -59,16 +62,18 @@ class Notifier:
         return messages
 
     async def note_members(self, events: Sequence[Event[OrganisationRegistered]], work: UnitOfWork) -> list[Message]:
-        """A member that has left is told nothing more."""
-        self._store.keep_membership(work, {_key(event): event.data is not None for event in events})
+        """A member that has left is told nothing more; a small one is not crowded out."""
+        self._store.keep_membership(work, {_key(event): event.data for event in events})
         return []
 
 
-def _wanted(assessed: RiskAssessed | None, left: set[str]) -> Mapping[Side, Proposal]:
+def _wanted(
+    assessed: RiskAssessed | None, left: set[str], known: MatchState, exposure: Exposure
+) -> Mapping[Side, Proposal]:
     """What each side may be told; nothing where one of them has left, because nothing can come of it."""
     if assessed is None or any(assessed.proposal.party(side).owner in left for side in Side):
         return {}
-    return proposals_of(assessed)
+    return proposals_of(assessed, {side: exposure.order(assessed.proposal, side, known) for side in Side})
 
 
 def _key(event: Event[EventData]) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from shared.contracts.events import (
     Check,
@@ -17,20 +18,23 @@ from shared.contracts.events import (
     Side,
 )
 
+NO_ORDER: Mapping[Side, float] = MappingProxyType({})
 
-def proposals_of(assessed: RiskAssessed) -> dict[Side, Proposal]:
+
+def proposals_of(assessed: RiskAssessed, orders: Mapping[Side, float] = NO_ORDER) -> dict[Side, Proposal]:
     """The message to each side; none to either where one of the records is not the other side's to see.
 
+    `orders`: what each side is to sort its proposals by.
     Matching does not propose such a pair. This is the last gate before the member, so it does not rely on that.
     """
     technology, demand = assessed.proposal.technology, assessed.proposal.demand
     visible = technology.visible_to(demand.owner) and demand.visible_to(technology.owner)
     if not visible or technology.owner == demand.owner:
         return {}
-    return {side: _proposal(assessed, side) for side in Side}
+    return {side: _proposal(assessed, side, orders.get(side)) for side in Side}
 
 
-def _proposal(assessed: RiskAssessed, side: Side) -> Proposal:
+def _proposal(assessed: RiskAssessed, side: Side, order: float | None) -> Proposal:
     match = assessed.proposal
     own, other = match.party(side), match.party(side.other)
     return Proposal(
@@ -41,8 +45,11 @@ def _proposal(assessed: RiskAssessed, side: Side) -> Proposal:
         technology=match.technology.display if side is Side.DEMAND else None,
         demand=match.demand.display if side is Side.TECHNOLOGY else None,
         score=match.score,
+        order=order,
         components=match.components,
         shared_terms=match.shared_terms,
+        missing_terms=match.missing_terms,
+        passages=match.passages,
         checks=tuple(_without_name(match.checks, other.owner)),
         method=match.method,
         risk=assessed.assessment,
@@ -60,6 +67,7 @@ def no_match_of(searched: DemandSearched) -> NoMatch:
         and Miss(
             score=miss.score,
             shared_terms=miss.shared_terms,
+            missing_terms=miss.missing_terms,
             checks=tuple(_without_name(miss.checks, miss.technology_id.partition("/")[0])),
             display=miss.display,
         ),
@@ -71,7 +79,8 @@ def _without_name(checks: Iterable[Check], member: str) -> Iterable[Check]:
     """The checks, without any wording that names that member: a verdict is worth telling, who it is about is not."""
     named = re.compile(rf"(?<![A-Za-z0-9-]){re.escape(member)}(?![A-Za-z0-9-])", re.IGNORECASE)
     for check in checks:
-        if any(text is not None and named.search(text) for text in (check.asked, check.offered)):
+        words = (check.wording.zh, check.wording.en) if check.wording else ()
+        if any(text is not None and named.search(text) for text in (check.asked, check.offered, *words)):
             yield Check(criterion=check.criterion, verdict=check.verdict)
         else:
             yield check

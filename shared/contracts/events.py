@@ -50,11 +50,13 @@ from shared.contracts.match import (
     MatchProposed,
     NearestMiss,
     Party,
+    Passage,
     Side,
     TechnologyDisplay,
     TechnologyParty,
     TechnologyRiskExtract,
     Verdict,
+    Wording,
 )
 from shared.contracts.organisation import Contact, OrganisationKind, OrganisationRegistered, OrganisationSize
 from shared.contracts.risk import (
@@ -155,6 +157,7 @@ __all__ = [
     "OwnRecord",
     "Parameter",
     "Party",
+    "Passage",
     "Percentiles",
     "Plan",
     "Priority",
@@ -185,6 +188,7 @@ __all__ = [
     "Trl",
     "Verdict",
     "Visibility",
+    "Wording",
     "full_id",
     "unknown_fields",
     "visible_to",

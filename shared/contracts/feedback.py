@@ -70,6 +70,9 @@ class MatchAnswered(EventData):
     member: MemberId
     version: Version
     """Counts this party's answers to this match."""
+    technology_id: RecordId | None = None
+    demand_id: RecordId | None = None
+    """The records that the match joins; a match id alone does not tell them."""
     versions: SeenVersions
     decision: Decision
     reason: Annotated[DeclineReason, OpenEnum(DeclineReason.OTHER)] | None = None

@@ -13,12 +13,13 @@ from shared.contracts.match import (
     Components,
     DemandDisplay,
     MethodVersion,
+    Passages,
     SharedTerms,
     Side,
     TechnologyDisplay,
 )
 from shared.contracts.risk import Risk
-from shared.contracts.values import Comment, Count, Share, Title, Version
+from shared.contracts.values import Comment, Count, Number, Share, Title, Version
 
 MOST_ERRORS = 50
 
@@ -126,8 +127,13 @@ class Proposal(InboxMessage):
     demand: DemandDisplay | None = None
     """The other party's need, when the reader is the owner of the technology."""
     score: Share
+    order: Number | None = None
+    """What to show first: the highest. The score, moved within bounds (docs/matching-policy.md); it says nothing more
+    about the match."""
     components: Components = Field(default_factory=dict)
     shared_terms: SharedTerms = ()
+    missing_terms: SharedTerms = ()
+    passages: Passages = ()
     checks: Checks = ()
     method: MethodVersion
     risk: Risk
@@ -167,6 +173,7 @@ class Miss(Value):
 
     score: Share
     shared_terms: SharedTerms = ()
+    missing_terms: SharedTerms = ()
     checks: Checks = ()
     display: TechnologyDisplay
 

@@ -57,6 +57,13 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Wording(Value):
+    """The same said in Chinese and in English."""
+
+    zh: Summary
+    en: Summary
+
+
 class Check(Value):
     """One criterion: what was asked, what is offered, whether that meets it. Both parties see it: it names nobody."""
 
@@ -64,9 +71,21 @@ class Check(Value):
     asked: Summary | None = None
     offered: Summary | None = None
     verdict: Annotated[Verdict, OpenEnum(Verdict.UNKNOWN)]
+    wording: Wording | None = None
+    """The verdict as people read it, with the gap and what would close it."""
 
 
 Checks = Annotated[tuple[Check, ...], Field(max_length=50)]
+
+
+class Passage(Value):
+    """Where the two texts meet: the sentence of each side that shares most with one of the other's."""
+
+    technology: Summary
+    demand: Summary
+
+
+Passages = Annotated[tuple[Passage, ...], Field(max_length=5)]
 
 
 class Display(Value):
@@ -168,6 +187,10 @@ class MatchProposed(EventData):
     components: Components = Field(default_factory=dict)
     """What the score is made of, each on its own scale."""
     shared_terms: SharedTerms = ()
+    missing_terms: SharedTerms = ()
+    """Weighty terms of the demand that the technology does not use; none are told across languages."""
+    passages: Passages = ()
+    """Best first; of what each side shows, and none across languages."""
     checks: Checks = ()
     method: MethodVersion
 
@@ -188,6 +211,7 @@ class NearestMiss(Value):
     technology_version: Version
     score: Share
     shared_terms: SharedTerms = ()
+    missing_terms: SharedTerms = ()
     checks: Checks = ()
     display: TechnologyDisplay
 

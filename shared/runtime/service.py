@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -101,6 +102,7 @@ class Service(Stage):
         self._app: FastStream | None = None
         self._failure: BaseException | None = None
         self._processors: list[Processor] = []
+        self._one_in_hand = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         configure_logging(self.name, self.settings.log_level)
@@ -171,6 +173,7 @@ class Service(Stage):
                 session_timeout_seconds=self.settings.session_timeout,
             ),
             stop_service=self._fail,
+            one_in_hand=self._one_in_hand,
         )
 
     def _subscribe(self, broker: KafkaBroker, processor: Processor, stage: Stage) -> None:

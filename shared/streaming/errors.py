@@ -87,6 +87,10 @@ class Fenced(Exception):
     """Another instance took a partition over: nothing of this poll was written."""
 
 
+class DatabaseSilent(ConnectionError):
+    """MongoDB has not answered a handler's call in the time that the handler may take."""
+
+
 class HandlerFailed(Exception):
     """A handler raised, or took too long; the cause is its exception."""
 

@@ -35,7 +35,7 @@ class Position:
     unclean_ends: int = 0
     """How often in a row a process ended uncleanly with this partition at this very position."""
     in_hand: tuple[int, int] | None = None
-    """The record (offset) that was alone in hand at the last unclean ends, and how many of them."""
+    """The record (offset) that was alone in hand at unclean ends, and how many of them."""
 
     def holding(self, offset: int, ends: int) -> Position:
         """The position while one record is processed alone."""
@@ -118,10 +118,12 @@ class Journal:
             if unclean:
                 again = counted["at"] == old.get("next")
                 counted = {"at": old.get("next"), "count": counted["count"] + 1 if again else 1}
-            # Only an end counts: what is taken again after an outage, by the same process, was not the record's fault.
+            # Only the end of a process that had the record in hand counts. Taken again by the same process, after an
+            # outage, or by one that ended before it came to the record: neither was the record's fault.
             held: dict[str, Any] | None = old.get("in_hand")
-            if held and unclean:
-                held = held | {"ends": held["ends"] + 1}
+            if held:
+                ended = unclean and held.get("instance") == old.get("instance")
+                held = held | {"ends": held["ends"] + ended, "instance": None}  # in nobody's hand until marked again
             position = Position(
                 id=id,
                 partition=partition,
@@ -190,9 +192,9 @@ class Journal:
         cursor = self._positions.find({"_id": {"$in": list(epochs)}}, {"epoch": 1})
         return any([document["epoch"] != epochs[document["_id"]] async for document in cursor])
 
-    async def mark_in_hand(self, position: Position, offset: int, ends: int) -> None:
-        """Notes the record that is about to be processed alone, in case the process does not survive it."""
-        change = {"$set": {"in_hand": {"offset": offset, "ends": ends}}}
+    async def mark_in_hand(self, position: Position, offset: int, ends: int, instance: str) -> None:
+        """Notes the record that `instance` is about to process alone, in case it does not survive it."""
+        change = {"$set": {"in_hand": {"offset": offset, "ends": ends, "instance": instance}}}
         await self._write_all([UpdateOne({"_id": position.id, "epoch": position.epoch}, change)])
 
     async def advance(

@@ -19,7 +19,7 @@ class Options:
     drain_seconds: float = 4.0
     """What is in flight at a stop or a rebalance may take this long; then it is left to the take-over."""
     handler_seconds: float = 30.0
-    """A handler call may take this long; a single record that takes longer is a dead letter."""
+    """A handler call may take this long; a single record that takes longer twice is a dead letter."""
     tries: int = 5
     """Calls for a record alone before it becomes a dead letter."""
     crashes: int = 3

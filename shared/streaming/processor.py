@@ -61,7 +61,9 @@ class Processor(ConsumerRebalanceListener):
         partitions_of: Callable[[str], int],
         options: Options,
         stop_service: Callable[[BaseException], None],
+        one_in_hand: asyncio.Lock,
     ) -> None:
+        """`one_in_hand` is shared by all consumer groups of the process, so that its end has one record to blame."""
         self.group = group
         self.options = options
         self.consumer: PollingConsumer | None = None
@@ -69,9 +71,11 @@ class Processor(ConsumerRebalanceListener):
         self._timer_handlers = timer_handlers
         self._callbacks = take_over_callbacks
         self._stop_service = stop_service
+        self._one_in_hand = one_in_hand
         self._journal = Journal(database, group)
         self._publisher = Publisher(bootstrap_servers, group, options)
-        self._take_over = TakeOver(group, uuid.uuid4().hex, self._journal, self._publisher)
+        self._instance = uuid.uuid4().hex
+        self._take_over = TakeOver(group, self._instance, self._journal, self._publisher)
         self._transaction = Transaction(
             database,
             self._journal,
@@ -302,7 +306,8 @@ class Processor(ConsumerRebalanceListener):
         if together:
             await self._settling.settle(together)
         for item in alone:
-            await self._settle_alone(item)
+            async with self._one_in_hand:
+                await self._settle_alone(item)
 
     async def _settle_alone(self, item: Item) -> None:
         """Processes one record of a partition that did not survive twice; at the third crash with it, a dead letter."""
@@ -314,7 +319,7 @@ class Processor(ConsumerRebalanceListener):
             log.error("record_crashes_the_service", group=self.group, position=position.id, offset=offset)
             await self._settling.condemn(item, Verdict("Crash", "the process ended with this record in hand", ends))
             return
-        await self._journal.mark_in_hand(position, offset, ends)
+        await self._journal.mark_in_hand(position, offset, ends, self._instance)
         self._positions[item.origin] = position.holding(offset, ends)
         await self._settling.settle([item])
         left = self._alone.get(item.origin, 0) - 1

@@ -71,17 +71,23 @@ class Publisher:
         await self._know_targets(producer, documents)
         async with asyncio.timeout(self._options.transaction_seconds):
             await producer.begin_transaction()
-            await self._send(producer, _batches(producer, documents, apart))
-            await producer.send_offsets_to_transaction(_offsets(ends), self._group)
+            await self._send(producer, _batches(producer, documents, apart), _offsets(ends))
             await producer.commit_transaction()
         self.usable = True
 
-    async def _send(self, producer: AIOKafkaProducer, batches: Iterable[_Batch]) -> None:
+    async def _send(
+        self, producer: AIOKafkaProducer, batches: Iterable[_Batch], offsets: Mapping[TopicPartition, tuple[int, str]]
+    ) -> None:
+        """Sends the batches and, while they are on their way, the group offsets."""
         sent = [
             (batch, await producer.send_batch(batch.builder, batch.topic, partition=batch.partition))
             for batch in batches
         ]
-        results = await asyncio.gather(*(future for _, future in sent), return_exceptions=True)
+        *results, moved = await asyncio.gather(
+            *(future for _, future in sent),
+            producer.send_offsets_to_transaction(offsets, self._group),
+            return_exceptions=True,
+        )
         failed = [(batch, error) for (batch, _), error in zip(sent, results, strict=True) if _is_error(error)]
         refused = [
             Refused(batch.messages, f"{type(error).__name__}: {error}", isinstance(error, TOO_LARGE))
@@ -90,8 +96,9 @@ class Publisher:
         ]
         if refused:
             raise RefusedForGood(refused)
-        for _, error in failed:
-            raise error
+        for error in (*(error for _, error in failed), moved):
+            if _is_error(error):
+                raise error
 
     async def stop(self) -> None:
         """Stops the producer; what it had open is aborted by the broker or by whoever fences it."""

@@ -16,6 +16,9 @@ from shared.streaming.options import Options
 
 log = structlog.get_logger(__name__)
 
+TIMEOUTS = 2
+"""Tries of a record alone that may take too long: at the first, the whole process may have been frozen."""
+
 
 class Settling:
     """Carries items to a commit; what a handler fails on for good is committed as a dead letter."""
@@ -51,8 +54,8 @@ class Settling:
 
     async def _try_alone(self, item: Item, failure: HandlerFailed) -> None:
         tries = 1
-        too_slow = isinstance(failure.__cause__, TimeoutError)
-        while tries < self._options.tries and not too_slow:
+        timeouts = int(isinstance(failure.__cause__, TimeoutError))
+        while tries < self._options.tries and timeouts < TIMEOUTS:
             await asyncio.sleep(random.uniform(0, 0.02 * 2**tries))
             try:
                 await self._commit([item])
@@ -60,7 +63,7 @@ class Settling:
             except HandlerFailed as again:
                 failure = again
                 tries += 1
-                too_slow = isinstance(failure.__cause__, TimeoutError)
+                timeouts += isinstance(failure.__cause__, TimeoutError)
         verdict = Verdict.of(failure.__cause__ or failure, tries)
         log.error("handler_failed", group=self._group, topic=item.origin.topic, error=verdict.error, tries=tries)
         metrics.handler_failures.labels(self._group).inc()

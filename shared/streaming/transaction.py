@@ -20,7 +20,7 @@ from pymongo.read_concern import ReadConcern
 
 from shared.streaming import metrics
 from shared.streaming.encoding import Encoder
-from shared.streaming.errors import HandlerFailed, is_infrastructure, is_transient, is_unknown_commit
+from shared.streaming.errors import DatabaseSilent, HandlerFailed, is_infrastructure, is_transient, is_unknown_commit
 from shared.streaming.event import Message, Timer
 from shared.streaming.item import Item, Verdict
 from shared.streaming.journal import Journal, Position
@@ -157,11 +157,17 @@ class Transaction:
             elif item.subscription is not None:
                 events[item.subscription.handler].append(item.event)
         messages: list[Message] = []
-        async with asyncio.timeout(self._handler_seconds):
-            for handler, batch in events.items():
-                messages.extend(await handler(batch, work))
-            for name, due in timers.items():
-                messages.extend(await self._timer_handlers[name](due, work))
+        try:
+            async with asyncio.timeout(self._handler_seconds):
+                for handler, batch in events.items():
+                    messages.extend(await handler(batch, work))
+                for name, due in timers.items():
+                    messages.extend(await self._timer_handlers[name](due, work))
+        except TimeoutError as error:
+            # Most of the time in one call: MongoDB hangs (it would have ended a transaction that is slow but alive).
+            if work.unanswered_seconds > self._handler_seconds / 2:
+                raise DatabaseSilent(f"no answer for {work.unanswered_seconds:.0f} s") from error
+            raise
         return messages
 
     async def _without_replayed(self, items: Sequence[Item], work: UnitOfWork) -> list[Item]:

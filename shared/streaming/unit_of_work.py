@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,6 +26,8 @@ class TransactionCollection:
         self._collection = collection
         self._session = session
         self._writes: list[Write] = []
+        self.unanswered_seconds = 0.0
+        """How long the call had waited for MongoDB that was cut off, if one was."""
 
     def write(self, operations: Sequence[Write]) -> None:
         """Adds operations, carried out in this order before the next read or the commit."""
@@ -40,18 +45,30 @@ class TransactionCollection:
         cursor = self._collection.find(filter, projection, session=self._session, limit=limit)
         if sort:
             cursor = cursor.sort(list(sort))
-        return await cursor.to_list(length=None)
+        with self._waiting():
+            return await cursor.to_list(length=None)
 
     async def find_one(self, filter: Mapping[str, Any], projection: Mapping[str, Any] | None = None) -> Document | None:
         """The first document that matches, or None."""
         await self.flush()
-        return await self._collection.find_one(filter, projection, session=self._session)
+        with self._waiting():
+            return await self._collection.find_one(filter, projection, session=self._session)
 
     async def flush(self) -> None:
         """Sends what is buffered. Raises pymongo's BulkWriteError where an operation is refused."""
         if self._writes:
             writes, self._writes = self._writes, []
-            await self._collection.bulk_write(writes, ordered=True, session=self._session)
+            with self._waiting():
+                await self._collection.bulk_write(writes, ordered=True, session=self._session)
+
+    @contextmanager
+    def _waiting(self) -> Generator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        except asyncio.CancelledError:
+            self.unanswered_seconds = time.monotonic() - began
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +113,11 @@ class UnitOfWork:
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Runs `callback` once the commit is known; for indexes in memory that are derived from the state."""
         self.callbacks.append(callback)
+
+    @property
+    def unanswered_seconds(self) -> float:
+        """How long the call had waited for MongoDB that was cut off, if one was."""
+        return max((collection.unanswered_seconds for collection in self._collections.values()), default=0.0)
 
     async def flush(self) -> None:
         """Sends every buffered write."""

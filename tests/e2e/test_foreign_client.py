@@ -16,6 +16,7 @@ from tests.service_processes import ServiceProcesses
 
 TECHNOLOGY = "tongtu.technology.submitted.v1"
 DEMAND = "tongtu.demand.posted.v1"
+ANSWER = "tongtu.match.answered.v1"
 RECEIPT = "tongtu.receipt.v1"
 REJECTION = "tongtu.rejection.v1"
 PROPOSAL = "tongtu.proposal.v1"
@@ -254,6 +255,28 @@ def test_a_closed_demand_takes_its_proposals_back(members: Members) -> None:
     event_id = pair.seeker.say(DEMAND, None, subject=pair.demand["id"])
     assert receipt(pair.seeker, event_id)["outcome"] == "withdrawn"
     pair.withdrawals(match_id)
+
+
+def test_a_declined_match_is_taken_back_from_both_and_returns_with_a_new_version(members: Members) -> None:
+    pair = Pair(members, "sample-medical-university/magnesium-bone-screw", "sample-biomed/resorbable-fixation")
+    match_id = pair.is_proposed()
+    decline = {"match_id": match_id, "decision": "declined", "reason": "too_early"}
+    stranger = members("sample-grid")
+    refused = stranger.say(ANSWER, decline)
+    letter = stranger.hear(
+        lambda letter: letter.type == REJECTION and letter.data["event_id"] == refused, "that it is no party"
+    )
+    assert letter.data["type"] == "urn:tongtu:problem:not-a-party"
+    assert receipt(pair.seeker, pair.seeker.say(ANSWER, decline))["outcome"] == "accepted"
+    pair.withdrawals(match_id)
+
+    pair.offer(version=2, trl={"level": 8})
+    to_owner, to_seeker = pair.proposals(lambda data: data["versions"]["technology"] == 2)
+    assert to_owner.subject == to_seeker.subject == match_id
+    for letter in (to_owner, to_seeker):
+        assert letter.data["order"] is not None
+        assert all(check["wording"]["zh"] and check["wording"]["en"] for check in letter.data["checks"])
+        assert letter.data["passages"]
 
 
 def test_a_demand_that_nothing_answers_is_told_so(members: Members) -> None:

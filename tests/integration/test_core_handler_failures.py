@@ -81,7 +81,7 @@ async def test_a_poison_record_is_found_among_two_thousand(platform: Platform) -
     assert handler.calls[poison] <= 5 + 11  # one call a halving
 
 
-async def test_a_handler_that_never_ends_is_cut_off_and_tried_once_alone(platform: Platform) -> None:
+async def test_a_handler_that_never_ends_is_cut_off_and_tried_twice_alone(platform: Platform) -> None:
     async def hang(event: Event[Entry], work: UnitOfWork) -> None:
         await asyncio.Event().wait()
 
@@ -93,7 +93,25 @@ async def test_a_handler_that_never_ends_is_cut_off_and_tried_once_alone(platfor
         async with platform.running(service):
             await ledger.handled(platform, [0, 1, 3])
             (letter,) = await letters_until(platform, 1)
-    assert (letter.original.offset, letter.error, letter.tries) == (2, "TimeoutError", 1)
+    assert (letter.original.offset, letter.error, letter.tries) == (2, "TimeoutError", 2)
+
+
+async def test_a_process_that_was_frozen_once_costs_no_record(platform: Platform) -> None:
+    """Whatever a record is about, it seems to take too long while the whole process stands still."""
+
+    async def take_too_long_once(event: Event[Entry], work: UnitOfWork) -> None:
+        if handler.calls[2] == 1:
+            await asyncio.Event().wait()
+
+    handler = Troubled(take_too_long_once)
+    await ledger.create_topics(platform)
+    await platform.produce("in", [ledger.entry(2, order="hang")])
+    async with ledger.ledger(platform, options=QUICK) as service:
+        service.on_topic("in", Entry, handler.take)
+        async with platform.running(service):
+            await ledger.handled(platform, [2])
+            await ledger.passed_on(platform, [2])
+    assert await letters(platform) == []
 
 
 async def test_a_handler_slower_than_a_transaction_may_live_is_at_fault(

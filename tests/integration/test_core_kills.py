@@ -105,11 +105,9 @@ class Case:
     def start(self, kill: Kill | None = None) -> BaseProcess:
         log = self.folder / f"{self.platform.prefix}log"
         platform = self.platform
+        where = (platform.kafka, platform.mongodb, platform.prefix, log)
         options = Options(tick_seconds=0.1)
-        worker = Worker(
-            platform.kafka, platform.mongodb, platform.prefix, log, PARTITIONS, kill, timers=self.timers, options=options
-        )
-        return worker.start()
+        return Worker(*where, PARTITIONS, kill, timers=self.timers, options=options).start()
 
     async def feed(self) -> None:
         await self.platform.produce("in", ledger.entries(range(self.fed, self.fed + EVENTS)))

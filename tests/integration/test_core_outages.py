@@ -134,6 +134,36 @@ async def test_mongodb_stalls(platform: Platform, infra: TestInfrastructure) -> 
         await feed.all_is_well()
 
 
+class _Reader(Ledger):
+    """Reads before it counts."""
+
+    async def take(self, events: Any, work: Any) -> Any:
+        await work.collection("totals").find_one({})
+        return await super().take(events, work)
+
+
+async def test_mongodb_stalls_for_longer_than_a_handler_may_take(platform: Platform, infra: TestInfrastructure) -> None:
+    """A record that is alone in a poll was never the handler's to blame for."""
+    mongodb = infra.servers.mongodb
+    await ledger.create_topics(platform)
+    options = Options(handler_seconds=STALL_SECONDS / 3, backoff_limit_seconds=0.5)
+    async with ledger.ledger(platform, options=options) as service:
+        service.on_topic("in", Entry, _Reader().take)
+        async with platform.running(service):
+            feed = Feed(platform)
+            await feed.some()
+            await feed.all_is_well()
+            assert mongodb.pid is not None
+            os.kill(mongodb.pid, signal.SIGSTOP)
+            try:
+                await feed.some(1)
+                await asyncio.sleep(STALL_SECONDS)
+            finally:
+                os.kill(mongodb.pid, signal.SIGCONT)
+            await feed.all_is_well()
+    assert await platform.read(ledger.DEAD_LETTERS) == []
+
+
 async def test_kafka_stalls(platform: Platform, infra: TestInfrastructure) -> None:
     kafka = infra.servers.kafka
     async with serving(platform) as service:

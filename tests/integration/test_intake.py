@@ -286,6 +286,8 @@ async def test_parties_answer_and_strangers_do_not(matched: Platform) -> None:
         assert await replies(matched, 1, "stranger") == [("1", "not-a-party")]
     assert {record.key for record in answers} == {b"m-1/technology", b"m-1/demand"}
     assert all(data_of(record)["versions"] == {"technology": 3, "demand": 3} for record in answers)
+    joined = [(data_of(record)["technology_id"], data_of(record)["demand_id"]) for record in answers]
+    assert joined == [("acme/technology", "works/demand")] * 2
 
 
 async def test_an_answer_waits_for_its_match_and_a_later_one_takes_its_place(matched: Platform) -> None:

@@ -13,11 +13,13 @@ import pytest
 
 from services.matching import matcher
 from services.matching.app import assemble
+from services.matching.match_id import match_id
 from services.matching.settings import MatchingSettings
-from services.matching.store import PROPOSALS, SHARDS, TECHNOLOGIES, MatchingStore
+from services.matching.store import LABELS, PROPOSALS, SHARDS, TECHNOLOGIES, MatchingStore
 from shared.contracts.events import (
     DemandPosted,
     DemandSearched,
+    MatchAnswered,
     MatchProposed,
     OrganisationRegistered,
     Side,
@@ -33,12 +35,14 @@ TOPICS = (
     "technology.submitted",
     "demand.posted",
     "organisation.registered",
+    "match.answered",
     "match.proposed",
     "demand.searched",
     "matching.work",
     "matching.dead-letters",
     "matching.replays",
 )
+SECRET = b"the same for all"
 Record = tuple[str, bytes | None, list[tuple[str, bytes]]]
 
 COATING: dict[str, Any] = {
@@ -85,6 +89,25 @@ def record(type: str, id: str, version: int, fields: dict[str, Any]) -> Record:
 def gone(type: str, id: str, version: int) -> Record:
     headers = event_headers(f"{type}-{id}-{version}", type, recordversion=str(version))
     return id, None, [header for header in headers if header[0] != "content-type"]
+
+
+def answer(id: str, pair: tuple[str, str], side: Side, version: int = 1, **fields: Any) -> Record:
+    """A decline of the first versions of both records by the owner on that side, unless the fields say otherwise."""
+    value: dict[str, Any] = {
+        "match_id": id,
+        "side": side.value,
+        "member": pair[0 if side is Side.TECHNOLOGY else 1].partition("/")[0],
+        "version": version,
+        "technology_id": pair[0],
+        "demand_id": pair[1],
+        "versions": {"technology": 1, "demand": 1},
+        "decision": "declined",
+        "reason": "too_early",
+        "comment": "not to be kept",
+        **fields,
+    }
+    key, type = f"{id}/{side}", MatchAnswered.type
+    return key, json.dumps(value).encode(), event_headers(f"{type}-{key}-{version}", type)
 
 
 async def create_topics(platform: Platform, shards: int = 1) -> None:
@@ -136,8 +159,9 @@ async def test_a_technology_and_a_demand_meet_whichever_comes_first(matching: Pl
     await matching.produce("technology.submitted", [technology("rival/second", **COATING)])
     both = await until_standing(matching, {("maker/first", "utility/blades"), ("rival/second", "utility/blades")})
 
-    one, other = both.values()
-    assert one.score == other.score > 0.9
+    # Read by partition, so in no order.
+    one, other = both["maker/first", "utility/blades"], both["rival/second", "utility/blades"]
+    assert one.score == other.score > 0.3
     assert first[one.technology.id, one.demand.id].match_id == one.match_id != other.match_id
     verdicts = {check.criterion: check.verdict for check in one.checks}
     assert verdicts["trl"] is Verdict.UNMET
@@ -246,6 +270,54 @@ async def test_a_null_record_without_its_version_becomes_a_dead_letter_and_the_n
     assert b"NoVersion" in (letter.value or b"")
 
 
+async def test_a_declined_pair_is_withdrawn_and_comes_back_only_with_a_new_version(matching: Platform) -> None:
+    pair, other = ("maker/one", "utility/blades"), ("rival/two", "utility/blades")
+    await matching.produce("technology.submitted", [technology(id, **COATING) for id, _ in (pair, other)])
+    await matching.produce("demand.posted", [demand("utility/blades", **COATING_WANTED)])
+    first = (await until_standing(matching, {pair, other}))[pair]
+    await matching.produce("match.answered", [answer(first.match_id, pair, Side.DEMAND)])
+    await until_standing(matching, {other})
+
+    (label,) = matching.database("matching")[LABELS].find()
+    assert (label["technology"], label["demand"], label["side"]) == (*pair, "demand")
+    assert (label["decision"], label["reason"]) == ("declined", "too_early")
+    assert label["versions"] == {"technology": 1, "demand": 1}
+    assert label["method"] == first.method
+    assert "not to be kept" not in str(label)
+
+    # Another technology changes nothing about it; a new version of its own does, under the id that it had.
+    await matching.produce("technology.submitted", [technology("third/three", **COATING)])
+    await until_standing(matching, {other, ("third/three", "utility/blades")})
+    await matching.produce("technology.submitted", [technology("maker/one", 2, **COATING)])
+    again = await until_standing(matching, {pair, other, ("third/three", "utility/blades")})
+    assert again[pair].match_id == first.match_id
+    # A change of mind counts too.
+    seen = {"technology": 2, "demand": 1}
+    await matching.produce("match.answered", [answer(first.match_id, pair, Side.DEMAND, 2, versions=seen)])
+    await until_standing(matching, {other, ("third/three", "utility/blades")})
+    accepted = {"decision": "accepted", "reason": None, "versions": seen}
+    await matching.produce("match.answered", [answer(first.match_id, pair, Side.DEMAND, 3, **accepted)])
+    await until_standing(matching, {pair, other, ("third/three", "utility/blades")})
+
+
+async def test_an_answer_of_anybody_else_or_to_another_match_changes_nothing(matching: Platform) -> None:
+    pair = ("maker/one", "utility/blades")
+    await matching.produce("technology.submitted", [technology("maker/one", **COATING)])
+    await matching.produce("demand.posted", [demand("utility/blades", **COATING_WANTED)])
+    (proposal,) = (await until_standing(matching, {pair})).values()
+    strangers = [
+        answer(proposal.match_id, pair, Side.DEMAND, member="stranger"),
+        answer(proposal.match_id, pair, Side.TECHNOLOGY, member="utility"),
+        answer("another-match", pair, Side.DEMAND),
+        answer(proposal.match_id, pair, Side.DEMAND, technology_id=None, demand_id=None),
+    ]
+    await matching.produce("match.answered", strangers)
+    letters = await matching.read_until("matching.dead-letters", 4)
+    assert sorted(b"NotAParty" in (letter.value or b"") for letter in letters) == [False, True, True, True]
+    assert list(matching.database("matching")[LABELS].find()) == []
+    assert (await standing(matching)).keys() == {pair}
+
+
 def variants(count: int) -> tuple[list[Record], list[Record]]:
     """Technologies and demands of a few subjects that overlap in their words."""
     subjects = [
@@ -274,14 +346,26 @@ def variants(count: int) -> tuple[list[Record], list[Record]]:
     return offered, asked
 
 
+def declines(asked: Sequence[Record]) -> tuple[list[Record], set[tuple[str, str]]]:
+    """Declines of two technologies of each demand's own subject, and which pairs they are about."""
+    pairs = [
+        (f"maker{number % 5 % 4}/t{number % 5}" if first else f"maker{(number % 5 + 5) % 4}/t{number % 5 + 5}", id)
+        for number, (id, _, _) in enumerate(asked)
+        for first in (True, False)
+    ]
+    records = [answer(match_id(SECRET, *pair), pair, list(Side)[position % 2]) for position, pair in enumerate(pairs)]
+    return records, set(pairs)
+
+
 async def run_all(
     platform: Platform, parts: Sequence[tuple[str, list[Record]]], instances: int, shards: int, restart: bool
 ) -> dict[tuple[str, str], tuple[float, str]]:
     """Feeds parts one after another to so many instances; stops and starts one of them between parts if so asked."""
     await create_topics(platform, shards)
-    settings = platform.settings(MatchingSettings, max_records=20, most=3, secret=b"the same for all")
+    settings = platform.settings(MatchingSettings, max_records=20, most=3, secret=SECRET)
     demands = sum(len(records) for topic, records in parts if topic == "demand.posted")
     technologies = sum(len(records) for topic, records in parts if topic == "technology.submitted")
+    answers = sum(len(records) for topic, records in parts if topic == "match.answered")
 
     def partitions(topic: str) -> int:
         return shards if topic == "matching.work" else load_topics().partitions(topic)
@@ -308,18 +392,19 @@ async def run_all(
             await task
             runs.append(await start())
 
-    await until_known(platform, technologies * shards, demands)
+    await until_known(platform, technologies * shards, demands, answers)
     for stop, task in runs:
         stop.set()
         await task
     return await result(platform)
 
 
-async def until_known(platform: Platform, technologies: int, demands: int) -> None:
+async def until_known(platform: Platform, technologies: int, demands: int, answers: int = 0) -> None:
     database = platform.database("matching")
 
     async def known() -> bool:
         enough = database[TECHNOLOGIES].count_documents({}) >= technologies
+        enough = enough and database[LABELS].count_documents({}) >= answers
         return enough and database[PROPOSALS].count_documents({}) >= demands
 
     await eventually(known, what="every record in every shard")
@@ -345,7 +430,7 @@ async def run_and_kill(platform: Platform, parts: Sequence[tuple[str, list[Recor
     environment = {
         "TONGTU_MATCHING_MAX_RECORDS": "5",
         "TONGTU_MATCHING_MOST": "3",
-        "TONGTU_MATCHING_SECRET": "the same for all",
+        "TONGTU_MATCHING_SECRET": SECRET.decode(),
         "TONGTU_SESSION_TIMEOUT": "6",
     }
     process = platform.start_process("services.matching", **environment)
@@ -355,7 +440,7 @@ async def run_and_kill(platform: Platform, parts: Sequence[tuple[str, list[Recor
             process.kill()
             process.wait()
             process = platform.start_process("services.matching", **environment)
-        await until_known(platform, 60, 30)
+        await until_known(platform, 60, 30, 60)
         return await result(platform)
     finally:
         process.kill()
@@ -364,11 +449,14 @@ async def run_and_kill(platform: Platform, parts: Sequence[tuple[str, list[Recor
 
 async def test_the_proposals_are_the_same_for_any_order_instances_shards_and_kills(infra: Any) -> None:
     offered, asked = variants(60)
-    whole = [("technology.submitted", offered), ("demand.posted", asked)]
+    said, declined = declines(asked)
+    whole = [("technology.submitted", offered), ("demand.posted", asked), ("match.answered", said)]
     mixed = [
         part
         for number in range(3)
         for part in (
+            # Answers may come before what they are about, as after a rebuild.
+            ("match.answered", said[number * 20 : number * 20 + 20]),
             ("demand.posted", asked[number * 10 : number * 10 + 10]),
             ("technology.submitted", offered[number * 20 : number * 20 + 20]),
         )
@@ -385,6 +473,7 @@ async def test_the_proposals_are_the_same_for_any_order_instances_shards_and_kil
         finally:
             platform.close()
     assert len(results[0]) > 30
+    assert results[0].keys().isdisjoint(declined)
     assert results[0] == results[1]
     assert results[0] == results[2]
 

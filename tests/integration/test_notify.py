@@ -12,7 +12,8 @@ import pytest
 import shared.contracts
 from services.notify.app import assemble
 from services.notify.settings import NotifySettings
-from services.notify.store import LEFT, MATCHES
+from services.notify.showing import FREE, RAISED, STEP
+from services.notify.store import LEFT, MATCHES, SMALL
 from shared.contracts.base import EventData
 from shared.contracts.events import (
     DemandSearched,
@@ -122,6 +123,33 @@ async def test_a_proposal_is_told_again_only_if_it_has_changed(notify: Platform)
     await notify.produce("risk.assessed", [*same, assessed("m", score=0.6, version=2), assessed("last")])
     records = await inbox(notify, OWNER, "last")
     assert [Proposal.model_validate_json(each.value).score for each in records] == [0.8, 0.6]
+
+
+async def test_a_technology_proposed_often_is_shown_later_and_one_of_a_small_owner_first(notify: Platform) -> None:
+    entry = example(OrganisationRegistered.type, "valid-zh") | {"id": OTHER_OWNER, "size": "micro"}
+    await notify.produce(OrganisationRegistered.topic, [record(OrganisationRegistered, OTHER_OWNER, entry)])
+
+    async def noted() -> bool:
+        return notify.database("notify")[SMALL].find_one({"_id": OTHER_OWNER}) is not None
+
+    await eventually(noted)
+    often = [assessed(f"m{number}") for number in range(FREE + 3)]
+    small = assessed("small", owner=OTHER_OWNER, id=f"{OTHER_OWNER}/thing")
+    history = [*often, no_longer("m0"), assessed("again"), small, assessed("last")]
+    await notify.produce("risk.assessed", history)
+    told_first: dict[str, float | None] = {}
+    for each in await inbox(notify, SEEKER, "last"):
+        if dict(each.headers)["ce_type"] == PROPOSAL.encode():
+            told_first[each.key.decode()] = Proposal.model_validate_json(each.value).order
+    usual = told_first.pop("m0")
+    assert usual is not None
+    later = [0, 0, 0, STEP, 2 * STEP, 2 * STEP, -RAISED]  # m0 no longer counts for the last but one
+    assert [*told_first] == ["m1", "m2", "m3", "m4", "m5", "again", "small"]
+    assert [*told_first.values()] == [pytest.approx(usual - less) for less in later]
+    # An owner reads of demands, which nothing moves.
+    to_owner = (await inbox(notify, OWNER, "last"))[:5]
+    orders = [Proposal.model_validate_json(each.value).order for each in to_owner]
+    assert orders == [usual] * 5
 
 
 async def test_what_is_not_the_other_sides_to_see_is_told_to_nobody(notify: Platform) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from services.matching.analysis import Term
 from services.matching.embedding import ENCODER
-from services.matching.profile import DIMENSIONS, Profile, demand_profile, technology_profile
+from services.matching.profile import DIMENSIONS, ENGLISH_DIMENSIONS, Profile, demand_profile, technology_profile
 from services.matching.statistics import Model
 from services.matching.work import WorkRecord
 from shared.contracts.events import (
@@ -61,16 +61,34 @@ def some_words(chance: random.Random) -> list[str]:
     return chance.sample(WORDS, chance.randint(3, 20))
 
 
-def technology(seed: int, about: Party) -> Profile:
-    return technology_profile(about, terms(some_words(random.Random(seed))), vector(seed, 0.6), MODEL)
+def order(counted: Sequence[Term]) -> bytes:
+    """Every term in turn, first those of the title, as often as it occurs."""
+    title = [position for position, term in enumerate(counted) for _ in range(term.title)]
+    body = [position for position, term in enumerate(counted) for _ in range(term.body)]
+    return np.array(title + body, dtype="<u2").tobytes()
 
 
-def demand(seed: int, about: Party) -> Profile:
-    return demand_profile(about, terms(some_words(random.Random(seed))), vector(seed, 0.6), MODEL)
+def english(seed: int, texts: int, spread: float = 0.3) -> bytes:
+    """Embeddings by the English model, close to one another."""
+    return b"".join(vector(seed + text, spread)[:ENGLISH_DIMENSIONS].tobytes() for text in range(texts))
 
 
-def work(side: Side, seed: int, about: Party) -> WorkRecord:
-    """A work record with the words and the vector of that seed."""
+def technology(seed: int, about: Party, is_embedded: bool = False) -> Profile:
+    """`is_embedded`: by the English model too, so that it is looked at twice if it is English."""
+    counted = terms(some_words(random.Random(seed)))
+    more = english(seed, 1) if is_embedded else b""
+    return technology_profile(about, counted, vector(seed, 0.6), MODEL, order(counted), more)
+
+
+def demand(seed: int, about: Party, is_embedded: bool = False) -> Profile:
+    """The same."""
+    counted = terms(some_words(random.Random(seed)))
+    more = english(seed, 2) if is_embedded else b""
+    return demand_profile(about, counted, vector(seed, 0.6), MODEL, order(counted), more)
+
+
+def work(side: Side, seed: int, about: Party, is_embedded: bool = False) -> WorkRecord:
+    """A work record with the words and the vectors of that seed; `is_embedded`: see above, where it is English."""
     counted = terms(some_words(random.Random(seed)))
     shown: Any = {"title": f"{side} {seed}", "language": about.language}
     fields: Any = about.model_dump()
@@ -87,4 +105,6 @@ def work(side: Side, seed: int, about: Party) -> WorkRecord:
         title_counts=[each.title for each in counted],
         body_counts=[each.body for each in counted],
         vector=vector(seed, 0.6).tobytes(),
+        order=order(counted),
+        english=english(seed, 1 if side is Side.TECHNOLOGY else 2) if is_embedded and about.language == "en" else b"",
     )

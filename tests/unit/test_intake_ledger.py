@@ -32,7 +32,7 @@ DEMAND = "tongtu.demand.posted.v1"
 ANSWER = "tongtu.match.answered.v1"
 OUTCOME = "tongtu.outcome.recorded.v1"
 RECORD = "technology/acme/t-1"
-MATCHES = {"m-1": Parties("acme", "works", SeenVersions(technology=3, demand=5))}
+MATCHES = {"m-1": Parties("acme", "works", SeenVersions(technology=3, demand=5), "acme/t-1", "works/d-1")}
 OUTCOME_OF_MATCH = {"id": "o-1", "match_id": "m-1", "stage": "pilot", "result": "passed", "date": "2026-05-01"}
 ids = itertools.count()
 
@@ -183,6 +183,22 @@ def test_expiry_ends_the_version_that_it_was_set_for_and_no_other(ledger: Ledger
     assert ledger.expire("technology/acme/other", 1) is None
 
 
+def test_a_demand_without_an_end_of_its_own_ends_with_its_deadline(ledger: Ledger) -> None:
+    def taken(**fields: Any) -> Taken | Refusal:
+        demand = {"id": f"d-{next(ids)}", "title": "Seals wanted", "problem": "Down to 20 K."}
+        return ledger.hear(said({**demand, **fields}, DEMAND), TODAY)
+
+    for fields, last in (
+        ({"deadline": "2027-06-30"}, date(2027, 6, 30)),
+        ({"deadline": "2027-06-30", "expires_on": "2027-12-31"}, date(2027, 12, 31)),
+        ({"deadline": "2026-11-30"}, None),  # posted all the same
+        ({}, None),
+    ):
+        found = taken(**fields)
+        assert isinstance(found, Taken)
+        assert found.expires_on == last
+
+
 # --- answers and outcomes
 
 
@@ -193,7 +209,7 @@ def test_only_a_party_answers_and_its_side_follows_from_who_it_is(ledger: Ledger
         assert isinstance(taken, Taken)
         assert taken.event == MatchAnswered(
             match_id="m-1", side=side, member=member, version=1, decision=Decision.ACCEPTED,
-            versions=SeenVersions(technology=3, demand=5),
+            versions=SeenVersions(technology=3, demand=5), technology_id="acme/t-1", demand_id="works/d-1",
         )  # fmt: skip
     assert refused(ledger, said(accepted, ANSWER, "stranger")) == "not-a-party"
 
@@ -201,11 +217,13 @@ def test_only_a_party_answers_and_its_side_follows_from_who_it_is(ledger: Ledger
 def test_answers_are_counted_and_the_same_answer_is_none(ledger: Ledger) -> None:
     accepted = {"match_id": "m-1", "decision": "accepted"}
     declined = {"match_id": "m-1", "decision": "declined", "reason": "too_early", "side": "demand", "member": "works"}
+    declined["technology_id"] = "stranger/t-9"
     assert hear(ledger, said(accepted, ANSWER)) == (ReceiptOutcome.ACCEPTED, 1)
     assert hear(ledger, said(accepted, ANSWER)) == (ReceiptOutcome.REPEATED, 1)
     taken = ledger.hear(said(declined, ANSWER), TODAY)
     assert isinstance(taken, Taken)
     assert isinstance(taken.event, MatchAnswered)
+    assert taken.event.technology_id == "acme/t-1"
     assert (taken.event.version, taken.event.side, taken.event.member) == (2, Side.TECHNOLOGY, "acme")
 
 

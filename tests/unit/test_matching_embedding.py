@@ -5,18 +5,21 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import catalogue
 from services.matching import embedding
 from services.matching.embedding import Embedder, passages
-from services.matching.encoding import Record, body, work_record
-from services.matching.evaluation import evaluate, measures
+from services.matching.encoding import Analyser, Record
+from services.matching.evaluation import evaluate
 from services.matching.index import ProfileIndex
+from services.matching.measures import interval, means, ndcg
 from services.matching.profile import Profile
-from services.matching.ranking import cosine, logit
+from services.matching.ranking import logit
 from services.matching.settings import MatchingSettings
 from services.matching.shard import profile_of
+from services.matching.vectors import cosine
 from shared.contracts.events import Side
 from tests.unit.matching_profiles import MODEL
 
@@ -60,8 +63,7 @@ def test_in_the_catalogue_all_that_must_be_proposed_is_and_nothing_where_nothing
         is_chinese = sum("\u4e00" <= character <= "\u9fff" for character in draft.title) > 3
         language = draft.language or ("zh" if is_chinese else "en")
         record: Record = draft.canonical(catalogue.member_of(draft), draft.version or 1, language)
-        vector = embedder.embed(passages(record.title, record.keywords, body(record)))
-        return profile_of(work_record(record, vector, embedding.ENCODER), MODEL)
+        return profile_of(Analyser(embedder).work_record(record), MODEL)
 
     index = ProfileIndex(Side.TECHNOLOGY, MODEL)
     for technology in catalogue.technologies():
@@ -94,7 +96,9 @@ def test_evaluation_ranks_by_the_production_code_and_measures_it(tmp_path: Path)
     ]
     run = tmp_path / "run.tsv"
     found = evaluate(demands, technologies, [("d1", "t1"), ("d2", "t2"), ("d9", "t1"), ("d1", "t9")], run_out=run)
-    assert found.keys() == {"ndcg_at_10", "recall_at_10", "recall_at_100", "mrr", "seconds_per_query"}
+    measures = {"ndcg_at_10", "recall_at_10", "recall_at_100", "mrr"}
+    assert found.keys() == measures | {"seconds_per_query", "intervals"}
+    assert found["intervals"].keys() == measures
     assert found["ndcg_at_10"] == found["mrr"] == found["recall_at_10"] == 1.0
     lines = [line.split("\t") for line in run.read_text().splitlines()]
     assert next(line[:2] for line in lines if line[0] == "d1") == ["d1", "t1"]
@@ -106,11 +110,38 @@ def test_evaluation_ranks_by_the_production_code_and_measures_it(tmp_path: Path)
         evaluate(demands, [{"title": "x", "text": "y"}], [("d1", "t1")])
 
 
+def test_other_ways_of_ranking_stand_beside_and_each_pair_of_languages_by_itself(embedder: Embedder) -> None:
+    technologies = [
+        {"id": "t1", "title": "Hydrogen sensor", "text": "A palladium nanowire chip measures hydrogen in one second."},
+        {"id": "t2", "title": "氢气传感器", "text": "钯纳米线芯片一秒内测出氢气浓度。", "language": "zh"},
+    ]
+    demands = [{"id": "d1", "title": "Hydrogen leaks", "text": "Detect hydrogen leaks at filling stations quickly."}]
+    found = evaluate(demands, technologies, [("d1", "t1", 3.0), ("d1", "t2", 0.0)], beside=True, embedder=embedder)
+    assert found["recall_at_10"] == 1.0
+    assert found["beside"].keys() == {"tf_idf", "words_alone", "embedder_alone"}
+    assert found["beside"]["words_alone"]["ndcg_at_10"] == 1.0
+    assert "skipped" in found["beside"]["tf_idf"] or found["beside"]["tf_idf"]["mrr"] == 1.0
+    assert found["by_language"].keys() == {"en on en"}
+
+
 def test_measures_by_hand() -> None:
     ranking = [(f"t{number}", 1 - number / 20) for number in range(20)]
-    found = measures({"d": ranking}, {"d": {"t1", "t12"}})
+    found = means({"d": ranking}, {"d": {"t1": 1.0, "t12": 1.0}})
     assert found["mrr"] == 0.5
     assert found["recall_at_10"] == 0.5
     assert found["recall_at_100"] == 1.0
     assert found["ndcg_at_10"] == pytest.approx((1 / 1.5849625) / (1 + 1 / 1.5849625))
-    assert measures({"d": ranking}, {"d": {"unseen"}})["mrr"] == 0.0
+    assert means({"d": ranking}, {"d": {"unseen": 1.0}})["mrr"] == 0.0
+
+
+def test_a_better_grade_counts_more() -> None:
+    grades = {"good": 3.0, "fair": 1.0}
+    assert ndcg(["good", "fair"], grades, 10) == 1.0
+    assert ndcg(["fair", "good"], grades, 10) == pytest.approx((1 + 7 / 1.5849625) / (7 + 1 / 1.5849625))
+
+
+def test_an_interval_holds_the_mean_and_is_the_same_every_time() -> None:
+    values = np.array([0.0, 1.0] * 50)
+    low, high = interval(values)
+    assert 0.35 < low < 0.5 < high < 0.65
+    assert interval(values) == [low, high]

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.matching import postings
+from services.matching import postings, search
 from services.matching.index import ProfileIndex
 from services.matching.profile import Profile
-from services.matching.ranking import least_cosine, least_overlap, logits, pair_logit
+from services.matching.ranking import (
+    MOST_COSINE,
+    english_logits,
+    highest,
+    least_cosine,
+    least_overlap,
+    logits,
+    pair_logit,
+)
+from services.matching.traits import DemandTraits, TechnologyTraits
 from shared.contracts.events import Side, Visibility
 from tests.unit.matching_profiles import MODEL, demand, party, technology
 
@@ -67,7 +76,13 @@ def profile(side: Side, seed: int, id: str, version: int = 1) -> Profile:
         Visibility.NAMED if named else Visibility.PUBLIC,
         chance.sample(["o1", "o2", "o3"], 2) if named else (),
     )
-    return (technology if side is Side.TECHNOLOGY else demand)(seed, about)
+    return (technology if side is Side.TECHNOLOGY else demand)(seed, about, chance.random() < 0.7)
+
+
+def same_traits(one: TechnologyTraits | DemandTraits | None, other: TechnologyTraits | DemandTraits | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return all(np.array_equal(getattr(one, each.name), getattr(other, each.name)) for each in fields(one))
 
 
 steps = st.lists(
@@ -84,7 +99,8 @@ def test_the_index_gives_what_every_pair_alone_gives(
     other_side = Side.DEMAND if side is Side.TECHNOLOGY else Side.TECHNOLOGY
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(postings, "TAIL", tail)
-        patch.setattr("services.matching.index.FIRST", 3)
+        patch.setattr(search, "FIRST", 3)
+        patch.setattr(search, "TOGETHER", 2)
         index, plain = ProfileIndex(side, MODEL), Plain(side)
         for version, (what, number, seed) in enumerate(done, 1):
             id = f"o{number % 4}/{number}"
@@ -105,6 +121,10 @@ def test_the_index_gives_what_every_pair_alone_gives(
         assert len(index) == len(plain.profiles)
         for other, best in zip(others, index.best(others, count), strict=True):
             assert [(each.id, each.version, logit) for each, logit in best] == plain.best(other, count)
+            (some,) = index.best([other], count, least=0.0, below=2)
+            found = plain.best(other, count)
+            good = [each for each in found if each[2] >= 0]
+            assert [(each.id, each.version, logit) for each, logit in some] == found[: max(len(good), 2)]
             hits = [(each.id, each.version, logit) for each, _, logit in index.hits([other], -3.0)]
             assert sorted(hits) == plain.hits(other, -3.0)
         for id, kept in plain.profiles.items():
@@ -113,6 +133,7 @@ def test_the_index_gives_what_every_pair_alone_gives(
             assert (held.party, held.terms, held.expected) == (kept.party, kept.terms, kept.expected)
             assert held.values.tolist() == kept.values.tolist()
             assert held.vector.tolist() == kept.vector.tolist()
+            assert same_traits(held.traits, kept.traits)
             assert index.floor(id) == plain.floors.get(id, -np.inf)
 
 
@@ -146,15 +167,17 @@ def test_a_weight_that_has_no_room_is_refused() -> None:
         ProfileIndex(Side.TECHNOLOGY, MODEL).put(heavy)
 
 
-@given(st.floats(-20, 40), st.floats(0, 5))
-def test_the_least_overlap_is_the_least(logit: float, expected: float) -> None:
+@given(st.floats(-20, 40), st.floats(0, 5), st.booleans())
+def test_no_overlap_below_the_least_is_enough(logit: float, expected: float, is_english: bool) -> None:
     def best(overlap: int) -> float:
-        one = np.array(1.0)
-        return float(logits(np.array(float(overlap)), np.array(expected), one, np.array(True), MODEL))
+        found, chance, most = np.array(float(overlap)), np.array(expected), np.array(MOST_COSINE)
+        if is_english:
+            return float(highest(english_logits(found, chance, most, most, MODEL)))
+        return float(logits(found, chance, most, np.array(True), MODEL))
 
-    least = least_overlap(logit, expected, MODEL)
-    assert best(least) >= logit
+    least = least_overlap(logit, expected, MODEL, is_english)
     assert least == 0 or best(least - 1) < logit
+    assert best(least + 3) >= logit
 
 
 @given(st.floats(-20, 15))
@@ -164,5 +187,5 @@ def test_no_cosine_below_the_least_is_enough(logit: float) -> None:
         return float(logits(nothing, nothing, np.array(cosine), np.array(False), MODEL))
 
     least = least_cosine(logit, MODEL)
-    assert least == -1 or found(least) < logit
-    assert least + 1e-9 >= 1 or found(least + 1e-9) >= logit
+    assert found(least) < logit
+    assert found(least + 1e-8) >= logit

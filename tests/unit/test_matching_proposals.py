@@ -124,7 +124,10 @@ def test_a_price_is_affordable_if_its_lowest_lies_within_the_budget(
 def test_months_are_counted_on_the_calendar() -> None:
     assert in_time(date(2027, 1, 31), 1, date(2027, 2, 28)) is True
     assert in_time(date(2027, 1, 31), 18, date(2028, 7, 31)) is True
-    assert in_time(date(2027, 1, 15), 12, date(2028, 1, 14)) is False
+    assert in_time(date(2027, 1, 15), 12, date(2028, 1, 14)) is True
+    assert in_time(date(2027, 1, 15), 12, date(2028, 1, 13)) is False
+    assert in_time(date(2027, 1, 1), 36, date(2029, 12, 31)) is True
+    assert in_time(date(9999, 1, 1), 36, date(9999, 12, 31)) is False
     assert in_time(None, 12, date(2028, 1, 14)) is None
     assert in_time(date(2027, 1, 15), None, date(2028, 1, 14)) is None
 

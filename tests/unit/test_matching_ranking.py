@@ -11,9 +11,11 @@ import pytest
 
 from services.matching.index import ProfileIndex
 from services.matching.lexical import SCALE, impacts, query
-from services.matching.profile import Profile, demand_profile, quantised, technology_profile
-from services.matching.ranking import cosine, logit, pair_logit, score
+from services.matching.profile import Profile, demand_profile, technology_profile
+from services.matching.ranking import english_logits, logit, overlap, pair_logit, score
 from services.matching.statistics import Model
+from services.matching.traits import DemandTraits, TechnologyTraits
+from services.matching.vectors import cosine, quantised
 from shared.contracts.events import Side, Visibility
 from tests.unit.matching_profiles import MODEL, demand, party, technology, terms, vector
 
@@ -27,14 +29,14 @@ def indexed(side: Side, profiles: list[Profile]) -> ProfileIndex:
 
 def technologies(count: int) -> list[Profile]:
     return [
-        technology(seed, party(f"t{seed % 7}/{seed}", language="zh" if seed % 3 == 0 else "en"))
+        technology(seed, party(f"t{seed % 7}/{seed}", language="zh" if seed % 3 == 0 else "en"), seed % 2 == 0)
         for seed in range(count)
     ]
 
 
 def demands(count: int) -> list[Profile]:
     return [
-        demand(1000 + seed, party(f"d{seed % 5}/{seed}", language="zh-Hant" if seed % 4 == 0 else "en-GB"))
+        demand(1000 + seed, party(f"d{seed % 5}/{seed}", language="zh-Hant" if seed % 4 == 0 else "en-GB"), True)
         for seed in range(count)
     ]
 
@@ -42,6 +44,8 @@ def demands(count: int) -> list[Profile]:
 def test_an_index_gives_exactly_what_the_pair_alone_gives_in_any_batch() -> None:
     offered, asked = technologies(300), demands(200)
     alone = {(t.id, d.id): pair_logit(t, d, MODEL) for t in offered[:40] for d in asked}
+    # All kinds of pairs are among them: of two stages, of one, and across languages.
+    assert 0 < sum(looked_at_again(t, d) for t in offered[:40] for d in asked) < len(alone) / 2
     by_technology, by_demand = indexed(Side.TECHNOLOGY, offered), indexed(Side.DEMAND, asked)
     for batch in (asked, asked[3:4], asked[50:177]):
         for each, column in zip(batch, by_technology.columns(batch), strict=True):
@@ -49,6 +53,20 @@ def test_an_index_gives_exactly_what_the_pair_alone_gives_in_any_batch() -> None
     for batch in (offered[:40], offered[7:9]):
         for each, column in zip(batch, by_demand.columns(batch), strict=True):
             assert [alone[each.id, d.id] for d in asked] == column.tolist()
+
+
+def looked_at_again(technology: Profile, demand: Profile) -> bool:
+    offered, asked = technology.traits, demand.traits
+    if not isinstance(offered, TechnologyTraits) or not isinstance(asked, DemandTraits):
+        return False
+    first = english_logits(
+        np.array(float(overlap(technology, demand))),
+        np.array(demand.expected),
+        np.array(cosine(offered.latent, asked.latent)),
+        np.array(cosine(offered.english, asked.english)),
+        MODEL,
+    )
+    return bool(first >= MODEL.english_least)
 
 
 def test_the_order_of_arrival_and_what_else_is_indexed_change_nothing() -> None:
@@ -177,6 +195,6 @@ def test_the_model_says_which_it_is_and_survives_a_file(tmp_path: Path) -> None:
     path = tmp_path / "model.npz"
     MODEL.save(path)
     again = Model.load(path)
-    assert again.method == MODEL.method == "1-bm25+use"
+    assert again.method == MODEL.method == "2-bm25+use+bge+trees-bounded"
     assert again.share("coat") == MODEL.share("coat") > MODEL.share("qqxyzzy") == MODEL.rare_share
-    assert path.stat().st_size < 512 * 1024
+    assert path.stat().st_size < 1024 * 1024

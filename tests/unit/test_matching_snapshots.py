@@ -20,7 +20,7 @@ ORIGIN = Origin("state", MODEL.method, "encoder", 3)
 
 def change(side: Side, id: str, version: int, seed: int | None) -> Change:
     about = party(id, version, "zh-Hant" if version % 2 else "en", Visibility.NAMED, ["friend"])
-    return Change(Subject(side, id), version, None if seed is None else work(side, seed, about))
+    return Change(Subject(side, id), version, None if seed is None else work(side, seed, about, is_embedded=True))
 
 
 @pytest.fixture

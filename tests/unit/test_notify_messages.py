@@ -35,6 +35,18 @@ def assessed_value(language: str = "zh") -> dict[str, Any]:
         {"criterion": "visibility", "asked": "", "offered": f"for {proposal['technology']['owner']}", "verdict": "met"},
     ]
     proposal["checks"][-1].pop("asked")
+    proposal["checks"] += [
+        {"criterion": f"named_{side}", "verdict": "unmet", "wording": {"zh": f"给{owner}", "en": f"for {owner}"}}
+        for side, owner in ((side, proposal[side]["owner"]) for side in ("technology", "demand"))
+    ]
+    proposal["passages"] = [
+        {
+            "technology": "一句",
+            "demand": "another",
+            "from": proposal["technology"]["id"],
+            "to": proposal["demand"]["id"],
+        }
+    ]
     value["assessment"] |= {"computed_for": proposal["technology"]["owner"]}
     value["trace"] = proposal["technology"]["id"]
     return value

@@ -92,8 +92,7 @@ def platform(
         applied = asyncio.run(apply_topics(target.kafka, load_topics(), prefix))
         tell(f"topics: {len(applied.created)} created, {len(applied.altered)} altered, {len(applied.unchanged)} kept")
         before_services(target)
-        environment = {"TONGTU_KAFKA": target.kafka, "TONGTU_MONGODB": target.mongodb, "TONGTU_PREFIX": prefix}
-        parts = [*_server_parts(servers, logs), *map(Part.of_service, services(environment, logs))]
+        parts = [*_server_parts(servers, logs), *map(Part.of_service, services(target.environment, logs))]
         file.state.addresses = addresses
         file.state.parts = [part.state for part in parts]
         with Supervisor(parts, file.write, tell):
