@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.invented_traits import InventedTraits, joined
 from services.matching import lexical
 from services.matching.embedding import ENCODER
 from services.matching.profile import DIMENSIONS
@@ -31,7 +32,10 @@ VOCABULARY = 200_000
 SUBJECTS = 2_000
 SUBJECT_TERMS = 60
 """Terms that each subject has to itself among its records, of the middle ranks."""
-OWN_SHARE = 0.15
+FIELDS = 100
+FIELD_TERMS = 150
+"""Terms that neighbouring subjects share."""
+OWN_SHARE = 0.25
 """Of a record's words, how many are of its subject."""
 OWNERS = 5_000
 TITLE = 8
@@ -53,6 +57,10 @@ class Words:
     terms: Array
     counts: Array
     in_title: Array
+    starts: Array
+    """[records + 1] where each begins in `sequence`."""
+    sequence: Array
+    """Every word in turn, those of the title first."""
 
 
 class Invented:
@@ -64,11 +72,20 @@ class Invented:
         shares = (ranks + 40.0) ** -1.3
         edges = np.cumsum(shares / shares.sum())
         self._table = np.minimum(np.searchsorted(edges, np.arange(_TABLE) / _TABLE), VOCABULARY - 1).astype(np.int32)
-        self._subject_terms = self._random.integers(300, 20_000, (SUBJECTS, SUBJECT_TERMS), dtype=np.int32)
+        own = self._random.integers(300, 20_000, (SUBJECTS, SUBJECT_TERMS), dtype=np.int32)
+        of_fields = self._random.integers(300, 20_000, (FIELDS, FIELD_TERMS), dtype=np.int32)
+        which = self._random.integers(0, FIELD_TERMS, (SUBJECTS, SUBJECT_TERMS))
+        # Half of a subject's terms are those of its field, which its neighbours use too.
+        shared = self._random.random((SUBJECTS, SUBJECT_TERMS)) < 0.5
+        fields = np.arange(SUBJECTS) % FIELDS
+        self._subject_terms = np.where(shared, of_fields[fields[:, np.newaxis], which], own)
         spread = (np.arange(DIMENSIONS) + 10.0) ** -0.65
         self._middle = self._directions(1, np.ones(DIMENSIONS))[0]
         self._centres = self._directions(SUBJECTS, spread)
         self._pool = self._directions(8_192, spread)
+        self._traits = InventedTraits(
+            self._random, [name("en", term) for term in range(VOCABULARY)], self._subject_terms, FIELDS
+        )
         sample = self.words(Side.TECHNOLOGY, self.subjects(10_000))
         self.shares = np.maximum(np.bincount(sample.terms, minlength=VOCABULARY) / 10_000, 2e-4)
         """Of each term, the share of technologies that hold it."""
@@ -79,7 +96,11 @@ class Invented:
         order = np.argsort(prints)
         shares = np.tile(self.shares, len(LANGUAGES))
         return replace(
-            Model.load(), version="bench", fingerprints=prints[order].astype(np.uint32), shares=shares[order]
+            Model.load(),
+            version="bench",
+            fingerprints=prints[order].astype(np.uint32),
+            shares=shares[order].astype(np.float32),
+            **self._traits.latent_space(),
         )
 
     def subjects(self, count: int) -> Array:
@@ -88,11 +109,8 @@ class Invented:
 
     def words(self, side: Side, subjects: Array) -> Words:
         """The words of records of these subjects."""
-        parts = [self._some_words(side, subjects[start : start + _TOGETHER]) for start in _starts(len(subjects))]
-        lengths = np.concatenate([np.diff(part.ends) for part in parts])
-        return Words(
-            np.concatenate([[0], np.cumsum(lengths)]),
-            *(np.concatenate([getattr(part, name) for part in parts]) for name in ("terms", "counts", "in_title")),
+        return _joined(
+            [self._some_words(side, subjects[start : start + _TOGETHER]) for start in _starts(len(subjects))]
         )
 
     def vectors(self, subjects: Array) -> Array:
@@ -120,8 +138,10 @@ class Invented:
         """Records as the encode stage hands them over, numbered from `first`."""
         subjects, languages, owners = self.subjects(count), self.languages(count), self.owners(count)
         words, vectors = self.words(side, subjects), self.vectors(subjects)
+        english = [self._traits.english(subjects) for _ in range(1 if side is Side.TECHNOLOGY else 2)]
         for row in range(count):
             language, own = list(LANGUAGES)[languages[row]], slice(words.ends[row], words.ends[row + 1])
+            sequence = words.sequence[words.starts[row] : words.starts[row + 1]]
             names = [name(language, term) for term in words.terms[own].tolist()]
             party = {
                 "id": record_id(side, first + row, int(owners[row])),
@@ -141,6 +161,8 @@ class Invented:
                     "title_counts": words.in_title[own].tolist(),
                     "body_counts": (words.counts - words.in_title)[own].tolist(),
                     "vector": vectors[row].tobytes(),
+                    "order": np.searchsorted(words.terms[own], sequence).astype("<u2").tobytes(),
+                    "english": b"".join(each[row].tobytes() for each in english) if language == "en" else b"",
                 }
             )
 
@@ -151,11 +173,19 @@ class Invented:
         for number, language in enumerate(LANGUAGES):
             own = np.flatnonzero(languages == number)
             subjects = self.subjects(len(own))
-            words = self.words(side, subjects)
+            parts: list[Words] = []
+            traits: list[dict[str, Any]] = []
+            for start in _starts(len(own)):
+                some = subjects[start : start + _TOGETHER]
+                parts.append(self._some_words(side, some))
+                if language == "en":
+                    traits.append(self._traits.rows(side, parts[-1], some, model))
+            words = _joined(parts)
+            del parts
             weigh = _impacts if side is Side.TECHNOLOGY else self._weights
             ends, terms, values, expected = weigh(words, model)
             vectors = self.vectors(subjects)
-            tables[language] = {
+            tables[language + "+" * (language == "en")] = {
                 "ids": [
                     record_id(side, row, owner) for row, owner in zip(own.tolist(), owners[own].tolist(), strict=True)
                 ],
@@ -165,13 +195,14 @@ class Invented:
                 "languages": np.full(len(own), number),
                 "visibilities": np.full(len(own), list(Visibility).index(Visibility.PUBLIC)),
                 "expected": expected,
-                "lengths": np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.int64)),
                 "floors": np.full(len(own), -np.inf),
                 "alive": np.ones(len(own), dtype=np.bool_),
-                "vectors": vectors,
-                "ends": ends,
-                "codes": terms + number * VOCABULARY,
-                "values": values,
+                "directions": {
+                    "vectors": vectors,
+                    "lengths": np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.int64)),
+                },
+                "terms": {"ends": ends, "codes": terms + number * VOCABULARY, "values": values},
+                "traits": joined(traits) if traits else {},
             }
         return {
             "terms": [name(language, term) for language in LANGUAGES for term in range(VOCABULARY)],
@@ -196,6 +227,7 @@ class Invented:
         which = self._random.integers(0, SUBJECT_TERMS, int(of_subject.sum()))
         terms[of_subject] = self._subject_terms[subjects[record[of_subject]], which]
         in_title = np.arange(ends[-1]) - ends[record] < TITLE
+        sequence = terms.copy()
         # One number for each word, so that sorting numbers is all it takes to count equal ones.
         words = np.sort((record * VOCABULARY + terms) * 2 + in_title)
         keys, titles = words >> 1, words & 1
@@ -207,6 +239,8 @@ class Invented:
             (found % VOCABULARY).astype(np.int32),
             counts.astype(np.int32),
             np.add.reduceat(titles, starts).astype(np.int32),
+            ends,
+            sequence,
         )
 
     def _weights(self, words: Words, model: Model) -> tuple[Array, Array, Array, Array]:
@@ -244,6 +278,17 @@ def _impacts(words: Words, model: Model) -> tuple[Array, Array, Array, Array]:
     lengths = np.repeat(lengths, np.diff(words.ends))
     values = np.rint(lexical.SCALE * words.counts / (words.counts + lengths)).astype(np.uint16)
     return words.ends, words.terms, values, np.zeros(len(totals))
+
+
+def _joined(parts: list[Words]) -> Words:
+    ends, starts = (
+        np.concatenate([[0], np.cumsum(np.concatenate([np.diff(getattr(part, name)) for part in parts]))])
+        for name in ("ends", "starts")
+    )
+    terms, counts, in_title, sequence = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("terms", "counts", "in_title", "sequence")
+    )
+    return Words(ends, terms, counts, in_title, starts, sequence)
 
 
 def _starts(count: int) -> range:
