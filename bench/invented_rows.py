@@ -173,17 +173,22 @@ class Invented:
         for number, language in enumerate(LANGUAGES):
             own = np.flatnonzero(languages == number)
             subjects = self.subjects(len(own))
-            parts: list[Words] = []
-            traits: list[dict[str, Any]] = []
+            weigh = _impacts if side is Side.TECHNOLOGY else self._weights
+            parts: list[dict[str, Any]] = []
             for start in _starts(len(own)):
                 some = subjects[start : start + _TOGETHER]
-                parts.append(self._some_words(side, some))
-                if language == "en":
-                    traits.append(self._traits.rows(side, parts[-1], some, model))
-            words = _joined(parts)
+                words = self._some_words(side, some)
+                ends, terms, values, expected = weigh(words, model)
+                codes = (terms + number * VOCABULARY).astype(np.uint32)
+                parts.append(
+                    {
+                        "expected": expected,
+                        "terms": {"ends": ends, "codes": codes, "values": values},
+                        "traits": self._traits.rows(side, words, some, model) if language == "en" else {},
+                    }
+                )
+            made = joined(parts)
             del parts
-            weigh = _impacts if side is Side.TECHNOLOGY else self._weights
-            ends, terms, values, expected = weigh(words, model)
             vectors = self.vectors(subjects)
             tables[language + "+" * (language == "en")] = {
                 "ids": [
@@ -194,15 +199,13 @@ class Invented:
                 "owners": owners[own],
                 "languages": np.full(len(own), number),
                 "visibilities": np.full(len(own), list(Visibility).index(Visibility.PUBLIC)),
-                "expected": expected,
                 "floors": np.full(len(own), -np.inf),
                 "alive": np.ones(len(own), dtype=np.bool_),
                 "directions": {
                     "vectors": vectors,
                     "lengths": np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.int64)),
                 },
-                "terms": {"ends": ends, "codes": terms + number * VOCABULARY, "values": values},
-                "traits": joined(traits) if traits else {},
+                **made,
             }
         return {
             "terms": [name(language, term) for language in LANGUAGES for term in range(VOCABULARY)],

@@ -1,9 +1,10 @@
 """Matching at a million records: `python -m bench.matching [--technologies N --demands N --events N --json]`.
 
 One shard with invented records (bench.invented_rows), no Kafka and no MongoDB: what an event costs from the decoded
-work record to the shortlists that it changes. Milliseconds on the clock and, because the machine may be busy with other
-things, of processor time. Then a snapshot, a restart from it in a new process, and the same stream through 1, 2 and 4
-shards, each a process: every technology goes to every shard, each demand to one.
+work record to the shortlists that it changes, second stage included. Milliseconds on the clock and, because the machine
+may be busy with other things, of processor time (p50_ms, p99_ms: on the clock, of the slower kind of event). Then a
+snapshot, a restart from it in a new process, and the same stream through 1, 2 and 4 shards, each a process: every
+technology goes to every shard, each demand to one.
 """
 
 from __future__ import annotations
@@ -80,22 +81,30 @@ def measure(technologies: int, demands: int, events: int) -> Iterator[dict[str, 
     )
     set_floors(shard, invented, model)
     yield {"seconds_to_make": round(time.perf_counter() - started, 1)}
+    events_found: dict[str, float] = {}
     for side in Side:
         first, *records = invented.records(side, events + 1, technologies + demands)
         handle(shard, [first])
-        yield quantiles(f"{side.value}_event", records, lambda record: handle(shard, [record]))
+        found = quantiles(f"{side.value}_event", records, lambda record: handle(shard, [record]))
+        events_found |= found
+        yield found
         yield quantiles(f"{side.value}_analysed", records, lambda record: profile_of(record, model))
-    yield {"memory_mb": memory(), "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
+    for share in (50, 99):
+        yield {f"p{share}_ms": max(events_found[f"{side.value}_event_clock_p{share}_ms"] for side in Side)}
+    yield {"rss_mb": memory(), "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
     yield snapshots(shard)
-    for count in SHARDS:
-        yield {f"events_per_second_{count}_shards": throughput(shard, invented, model, count, events)}
+    found_by_shards = {count: throughput(shard, invented, model, count, events) for count in SHARDS}
+    yield {
+        "per_shards": {count: rate for count, (rate, _) in found_by_shards.items()},
+        "processor_ms_per_event": {count: cost for count, (_, cost) in found_by_shards.items()},
+    }
     yield exactness(shard, invented, model, min(events, 20))
 
 
 def set_floors(shard: Shard, invented: Invented, model: Model) -> None:
     """Gives every demand a full list's floor, as after a long life."""
     records = list(invented.records(Side.DEMAND, SEARCHED_FOR_FLOORS, 0))
-    best = shard.best_for([profile_of(record, model) for record in records], RULE.most)
+    best = shard.best_for([profile_of(record, model) for record in records], RULE.most, RULE.least)
     found = [RULE.floor(tuple(entry for entry in entries if entry.logit >= RULE.least)) for entries in best]
     chance = np.random.default_rng(2)
     for demand in shard.versions.of(Side.DEMAND):
@@ -142,7 +151,7 @@ def exactness(shard: Shard, invented: Invented, model: Model, count: int) -> dic
             nearest = set(np.argsort(-cosines)[:50].tolist())
             near += len(nearest & set(np.argsort(-measured)[:50].tolist()))
             wanted += len(nearest)
-    return {"proposals_equal_to_exact": equal / proposed, "vector_recall_at_50": round(near / wanted, 4)}
+    return {"proposals_equal_to_exact": equal / proposed, "recall_at_50": round(near / wanted, 4)}
 
 
 def plain_cosines(vectors: npt.NDArray[np.int8], vector: npt.NDArray[np.int8]) -> npt.NDArray[np.float32]:
@@ -176,7 +185,7 @@ def snapshots(shard: Shard) -> dict[str, float]:
         "snapshot_mb": round(size / 1e6),
         "snapshot_written_seconds": round(written, 1),
         "snapshot_holds_up_ms": round(1000 * held_up, 1),
-        "restart_seconds": round(restarted, 1),
+        "restart_s": round(restarted, 1),
         "restart_processor_seconds": round(processor_seconds_of_children() - used, 1),
     }
 
@@ -200,8 +209,9 @@ def restart(folder: str, origin: Origin, number: int, demand: str) -> None:
         raise SystemExit(1)
 
 
-def throughput(shard: Shard, invented: Invented, model: Model, count: int, technologies: int) -> float:
-    """Events a second of one stream that `count` shards work through at once."""
+def throughput(shard: Shard, invented: Invented, model: Model, count: int, technologies: int) -> tuple[float, float]:
+    """One stream that `count` shards work through at once: events a second, and the processor time of all shards
+    together for one event, in milliseconds."""
     start = 10_000_000 * count
     stream = [
         *invented.records(Side.TECHNOLOGY, technologies, start),
@@ -209,9 +219,10 @@ def throughput(shard: Shard, invented: Invented, model: Model, count: int, techn
     ]
     context = multiprocessing.get_context("fork")
     start_of, end_of = context.Barrier(count + 1), context.Barrier(count + 1)
+    used = context.Array("d", count)
     # Forked, so that all shards share the memory of the technologies that they have in common.
     processes = [
-        context.Process(target=run_shard, args=(shard, model, stream, number, count, start_of, end_of))
+        context.Process(target=run_shard, args=(shard, model, stream, number, count, start_of, end_of, used))
         for number in range(count)
     ]
     for process in processes:
@@ -222,11 +233,11 @@ def throughput(shard: Shard, invented: Invented, model: Model, count: int, techn
     seconds = time.perf_counter() - started
     for process in processes:
         process.join()
-    return round(len(stream) / seconds, 1)
+    return round(len(stream) / seconds, 1), round(1000 * sum(used[:]) / len(stream), 2)
 
 
 def run_shard(
-    shard: Shard, model: Model, stream: list[WorkRecord], number: int, count: int, start_of: Any, end_of: Any
+    shard: Shard, model: Model, stream: list[WorkRecord], number: int, count: int, start_of: Any, end_of: Any, used: Any
 ) -> None:
     """One of `count` shards: forgets the demands of the others, then takes its part of the stream."""
     for demand in list(shard.versions.of(Side.DEMAND)):
@@ -235,9 +246,11 @@ def run_shard(
     # The demands that are left are inverted anew at the first question.
     shard.entries_for([profile_of(stream[0], model)], RULE.least, ())
     start_of.wait()
+    before = time.process_time()
     for record in stream:
         if number in record.subject.shards(count):
             handle(shard, [record])
+    used[number] = time.process_time() - before
     end_of.wait()
 
 

@@ -24,7 +24,7 @@ from shared.contracts.events import Side
 
 FIRST = 256
 """Rows that are looked at first, to learn what a row must reach."""
-TOGETHER = 128
+TOGETHER = 64
 """Pairs that go through the second stage at once."""
 
 Bools = npt.NDArray[np.bool_]
