@@ -1,7 +1,8 @@
 """Technologies and demands made of sentence frames and invented terms, Chinese and English, as long as real ones.
 
-The frames hold function words alone and the terms come from 800,000 in English and two million in Chinese: so any two
-records have as little in common as two real ones of different fields, and those of one subject belong together.
+The frames hold function words alone. A term is three real words in English (64,000 terms) and three characters in
+Chinese (two million): invented words would mean nothing to the embedders, and cost them three times as many tokens as
+real text does. Two records share words as real ones of different fields do; those of one subject belong together.
 """
 
 from __future__ import annotations
@@ -15,20 +16,24 @@ from typing import Any, Literal
 Kind = Literal["technology", "demand"]
 Language = Literal["en", "zh"]
 
-_BEGINNINGS = (
-    "ferro hydro poly thermo aero silo fluoro electro nano micro bio photo cryo magneto tribo chromo lith cobalt "
-    "nitro oxy phospho sulfo borono carbo chloro stanno titano vanado zirco hafno tanta niobo molybdo wolframo "
-    "rhenio yttro cero galo indo bismo"
+_QUALITIES = (
+    "laser-clad sintered forged braided anodised cryogenic superheated porous amorphous laminated magnetised "
+    "corroded welded tempered extruded hydrophobic luminous radioactive sterile buried floating airborne "
+    "subsea folded inflatable biodegradable piezoelectric superconducting transparent acoustic seismic "
+    "orbital thermal hydraulic pneumatic optical microbial enzymatic ceramic elastic"
 )
-_MIDDLES = (
-    "ban cor dex fal gan hem jol kar lam mer nol pag quen ras sil tor ul vax wen xan yel zor bri cla dre flo gri "
-    "kle plo sta"
+_MATERIALS = (
+    "titanium tungsten graphite cobalt zirconia lithium sodium hydrogen ammonia methane ethanol cellulose "
+    "silk rubber basalt glass concrete gypsum bitumen coal uranium helium neodymium copper aluminium "
+    "magnesium nickel silicon gallium perovskite resin polyester nylon aramid wool leather starch protein "
+    "insulin plasma"
 )
-_ENDINGS = (
-    "ide ate ite ene ane ol ine ase oid ium ogel ofoil omer onics ometer oscope oplast olith ograph olysis otron "
-    "ophore osphere ofilm"
+_THINGS = (
+    "bearing turbine valve pump nozzle membrane cathode electrolyte antenna lens mirror sensor gyroscope "
+    "propeller rudder bridge tunnel dam crane drill furnace kiln reactor condenser centrifuge filter fibre "
+    "fabric seal spring gear piston battery inverter transformer cable satellite parachute catheter implant"
 )
-_PARTS = tuple(tuple(words.split()) for words in (_BEGINNINGS, _MIDDLES, _MIDDLES, _ENDINGS))
+_PARTS = tuple(tuple(words.split()) for words in (_QUALITIES, _MATERIALS, _THINGS))
 _CHARACTERS = (
     "铪锆钽铌钼钨铼钇镧铈钕钐铕钆铽镝钬铒镱镥钪钒铬锰钴镍镓锗铟锑碲铋铯铷锶钡锂铍镁钌硼碳氮氧氟硅磷硫氯膜胶纤晶瓷釉炉阀泵轴"
     "轮舱罩梁桩缆翼桨舵锚钻锤锯铣镗磨焊铆锻铸轧淬渗镀蚀刻印织纺浆粉粒砂泥岩煤焦气油脂蜡醇酸碱酯醚酮烯炔苯桥隧坝港塔窑井巷"
@@ -51,8 +56,13 @@ _FRAMES: dict[Language, tuple[str, ...]] = {
 _TITLES: dict[Language, str] = {"en": "{0} and {1} for the {2}", "zh": "{0}、{1}、{2}"}
 _TERMS = 6
 """Terms of one subject; a record has all of them, and as many that say nothing about it."""
-_LENGTHS: dict[Kind, tuple[int, int]] = {"technology": (8, 24), "demand": (5, 14)}
-"""Fewest and most sentences of a text; one has about 65 characters in English and 20 in Chinese."""
+_LENGTHS: dict[tuple[Language, Kind], tuple[int, int]] = {
+    ("en", "technology"): (5, 14),
+    ("en", "demand"): (3, 8),
+    ("zh", "technology"): (8, 24),
+    ("zh", "demand"): (5, 14),
+}
+"""Fewest and most sentences of a text; one has about 115 characters in English and 20 in Chinese."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +73,9 @@ class Subject:
     terms: tuple[str, ...]
 
 
-def subjects(chance: random.Random) -> Iterator[Subject]:
-    """Subjects without end, Chinese and English by turns."""
-    languages: tuple[Language, Language] = ("en", "zh")
-    for language in cycle(languages):
+def subjects(language: Language, chance: random.Random) -> Iterator[Subject]:
+    """Subjects without end."""
+    while True:
         yield Subject(language, tuple(_term(language, chance) for _ in range(_TERMS)))
 
 
@@ -107,7 +116,7 @@ def record(kind: Kind, id: str, subject: Subject, chance: random.Random) -> dict
 
 def _sentences(kind: Kind, subject: Subject, chance: random.Random) -> Iterator[str]:
     own = cycle(chance.sample(subject.terms, len(subject.terms)))
-    for _ in range(chance.randint(*_LENGTHS[kind])):
+    for _ in range(chance.randint(*_LENGTHS[subject.language, kind])):
         terms = [next(own), _term(subject.language, chance), _term(subject.language, chance)]
         chance.shuffle(terms)
         frame = chance.choice(_FRAMES[subject.language])
@@ -116,5 +125,5 @@ def _sentences(kind: Kind, subject: Subject, chance: random.Random) -> Iterator[
 
 def _term(language: Language, chance: random.Random) -> str:
     if language == "en":
-        return "".join(map(chance.choice, _PARTS))
+        return " ".join(map(chance.choice, _PARTS))
     return "".join(chance.sample(_CHARACTERS, 3))
