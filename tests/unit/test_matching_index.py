@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.matching import postings, search
+from services.matching import postings, ranking, search
 from services.matching.index import ProfileIndex
 from services.matching.profile import Profile
 from services.matching.ranking import (
     MOST_COSINE,
+    MOST_RAISED,
     english_logits,
     highest,
     least_cosine,
@@ -137,7 +138,11 @@ def test_the_index_gives_what_every_pair_alone_gives(
             assert index.floor(id) == plain.floors.get(id, -np.inf)
 
 
-def test_thousands_of_rows_are_searched_by_bounds_and_nothing_is_missed() -> None:
+@pytest.mark.parametrize("most_raised", [MOST_RAISED, 0.1])
+def test_thousands_of_rows_are_searched_by_bounds_and_nothing_is_missed(
+    most_raised: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranking, "MOST_RAISED", most_raised)
     offered = [profile(Side.TECHNOLOGY, seed, f"o{seed % 7}/{seed}") for seed in range(3_000)]
     index, plain = ProfileIndex(Side.TECHNOLOGY, MODEL), Plain(Side.TECHNOLOGY)
     for each in offered:
