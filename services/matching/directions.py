@@ -13,8 +13,10 @@ from services.matching.vectors import Vector, length
 
 Floats = npt.NDArray[np.float64]
 
-_NARROW = 4
-"""Dot products are computed for all rows where more than one in four is wanted: gathering costs as much as that."""
+_TOGETHER = 8_192
+"""Rows whose products are turned into cosines while they are still in the processor's cache."""
+_SHORT = 64
+"""Dimensions up to which a gathered row costs twice a row in passing (40 against 18 ns); of 384 and 512, five times."""
 
 
 class Directions:
@@ -36,17 +38,18 @@ class Directions:
 
     def cosines(self, vector: Vector, rows: Array | None = None) -> Floats:
         """Of these rows, or of all, with a vector: to the last bit what `vectors.cosine` says."""
-        if rows is not None and len(rows) * _NARROW > len(self._lengths):
+        vectors, lengths, own_length = self._vectors.values, self._lengths.values, length(vector)
+        if rows is not None and len(rows) * (2 if len(vector) <= _SHORT else 5) > len(lengths):
             return self.cosines(vector)[rows]
-        vectors, lengths = self._vectors.values, self._lengths.values
-        if rows is not None:
-            vectors, lengths = vectors.take(rows, axis=0), lengths[rows]
-        if not len(vectors):
-            return np.zeros(0)
-        # Whole numbers, added as whole numbers.
-        dots = np.asarray(numkong.cdist(vector[np.newaxis], vectors, "dot"), dtype=np.float64).ravel()
-        products = lengths * length(vector)
-        return np.divide(dots, products, out=np.zeros(len(dots)), where=products > 0)
+        found = np.zeros(len(lengths) if rows is None else len(rows))
+        for start in range(0, len(found), _TOGETHER):
+            part = slice(start, start + _TOGETHER)
+            some = part if rows is None else rows[part]
+            # Whole numbers, added as whole numbers.
+            dots = np.asarray(numkong.cdist(vector[np.newaxis], vectors[some], "dot"), dtype=np.float64).ravel()
+            products = lengths[some] * own_length
+            np.divide(dots, products, out=found[part], where=products > 0)
+        return found
 
     def keep(self, kept: npt.NDArray[np.bool_]) -> None:
         """Forgets all other rows."""
