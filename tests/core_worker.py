@@ -6,6 +6,7 @@ The processes are forked from one that has everything imported, so that a start 
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import importlib
 import multiprocessing
 import os
@@ -25,6 +26,7 @@ from shared.streaming.options import Options
 from tests import ledger
 from tests.ledger import Entry, Ledger
 from tests.platform import Platform
+from tongtu.embedded.guard import PR_SET_PDEATHSIG
 
 _fork = multiprocessing.get_context("forkserver")
 _fork.set_forkserver_preload(["tests.core_worker"])
@@ -151,6 +153,9 @@ class Worker:
 
 
 def _run(worker: Worker) -> None:
+    if sys.platform.startswith("linux"):
+        # However the tests end, the server that forks dies with them, and its children by this, stopped ones too.
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
     descriptor = os.open(worker.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
 
 import psutil
-import pymongo
 import pytest
 
 from shared.streaming.options import Options
@@ -19,6 +17,8 @@ from tests import ledger
 from tests.core_worker import Kill, Worker
 from tests.infrastructure import TestInfrastructure
 from tests.platform import Platform, eventually
+
+pytestmark = pytest.mark.usefixtures("transactions_of_the_dead_end_soon")
 
 PARTITIONS = 2
 EVENTS = 40
@@ -81,16 +81,6 @@ LETTING_GO = [Kill(f"{JOURNAL}.release", "before"), Kill(f"{JOURNAL}.release", "
 LEFT_UNPUBLISHED = Kill(f"{PUBLISHER}.publish", "before")
 LEFT_OPEN = Kill(f"{PRODUCER}.send_offsets_to_transaction", "after")
 LEFT_IN_THE_LOG = Kill(f"{JOURNAL}.delete", "before")
-
-
-@pytest.fixture(autouse=True)
-def transactions_of_the_dead_end_soon(infra: TestInfrastructure) -> Iterator[None]:
-    """MongoDB keeps the locks of a killed client for this long; in deployments for 10 s."""
-    limit = {"setParameter": 1, "transactionLifetimeLimitSeconds": 3}
-    with pymongo.MongoClient[dict[str, Any]](infra.mongodb) as client:
-        before = client.admin.command(limit)["was"]
-        yield
-        client.admin.command(limit | {"transactionLifetimeLimitSeconds": before})
 
 
 class Case:
