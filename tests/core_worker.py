@@ -15,6 +15,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -154,7 +155,10 @@ class Worker:
 
 def _run(worker: Worker) -> None:
     if sys.platform.startswith("linux"):
-        # However the tests end, the server that forks dies with them, and its children by this, stopped ones too.
+        # However the tests end, the server that forks ends with them, and this process with that, also while stopped.
+        # What is closed here would keep the server: it is for children that have children.
+        server: Any = forkserver
+        os.close(server._forkserver._forkserver_alive_fd)
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
     descriptor = os.open(worker.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(descriptor, 1)
