@@ -20,13 +20,14 @@ from typing import Any
 
 import psutil
 
-from tests.platform import Platform
+from tests.platform import Platform, pause
 from tests.service_processes import SESSION_SECONDS
 from tongtu.__main__ import run
 from tongtu.embedded.ports import free_port
 from tongtu.supervision.service_process import SERVICES, ServiceProcess
 
-LIMIT_SECONDS = 60.0
+LIMIT_SECONDS = 150.0
+"""Most take a second or two; the rest is for machines under load."""
 PROCESS_SECONDS = 240.0
 """For commands that start the whole platform."""
 PROJECT = Path(__file__).parents[1]
@@ -134,9 +135,11 @@ class CommandLine:
 def wait_for(condition: Callable[[], object], what: str, seconds: float = LIMIT_SECONDS) -> None:
     """Asks again and again; fails at the deadline."""
     deadline = time.monotonic() + seconds
+    asked = time.monotonic()
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.05)
+        time.sleep(pause(asked))
+        asked = time.monotonic()
 
 
 def own_ports() -> dict[str, str]:

@@ -43,7 +43,7 @@ async def at_work(instances: chaos.Instances, more_than: int) -> int:
     return await eventually(taken, what="somebody's work")
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 @pytest.mark.usefixtures("transactions_of_the_dead_end_soon")
 async def test_every_count_is_exact_though_instances_are_killed_and_stopped(
     infra: TestInfrastructure, monkeypatch: pytest.MonkeyPatch

@@ -107,7 +107,7 @@ class Case:
         async def dead() -> bool:
             return process.exitcode is not None
 
-        await eventually(dead, 40, "the end of the process")
+        await eventually(dead, what="the end of the process")
         assert process.exitcode == -signal.SIGKILL
 
     async def all_is_well(self) -> None:
@@ -119,7 +119,7 @@ class Case:
             await ledger.nothing_waits(self.platform)
         finally:
             process.terminate()
-            await asyncio.to_thread(process.join, 10)
+            await asyncio.to_thread(process.join, 30)
             process.kill()
         assert process.exitcode == 0
 
@@ -145,7 +145,7 @@ class Case:
             async def is_stopped() -> bool:
                 return process.status() == psutil.STATUS_STOPPED
 
-            await eventually(is_stopped, 40, "the zombie at its place")
+            await eventually(is_stopped, what="the zombie at its place")
             await self.feed()
             heir = self.start()
             try:
