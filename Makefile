@@ -22,7 +22,7 @@ demo: $(filter .uv/bin/uv,$(UV))  ## the whole platform on this machine: sample 
 	@$(RUN)/tongtu demo
 
 test: install  ## all tests, on real Kafka and MongoDB
-	$(RUN)/pytest
+	$(RUN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --max-worker-restart 1
 
 lint: install  ## style, types, imports, contracts
 	@$(UV) lock --check --quiet

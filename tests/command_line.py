@@ -20,11 +20,14 @@ from typing import Any
 
 import psutil
 
-from tests.platform import Platform
+from tests.platform import Platform, pause
+from tests.service_processes import SESSION_SECONDS
 from tongtu.__main__ import run
-from tongtu.supervision.service_process import ServiceProcess
+from tongtu.embedded.ports import free_port
+from tongtu.supervision.service_process import SERVICES, ServiceProcess
 
-LIMIT_SECONDS = 60.0
+LIMIT_SECONDS = 150.0
+"""Most take a second or two; the rest is for machines under load."""
 PROCESS_SECONDS = 240.0
 """For commands that start the whole platform."""
 PROJECT = Path(__file__).parents[1]
@@ -132,16 +135,28 @@ class CommandLine:
 def wait_for(condition: Callable[[], object], what: str, seconds: float = LIMIT_SECONDS) -> None:
     """Asks again and again; fails at the deadline."""
     deadline = time.monotonic() + seconds
+    asked = time.monotonic()
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.05)
+        time.sleep(pause(asked))
+        asked = time.monotonic()
+
+
+def own_ports() -> dict[str, str]:
+    """Not the default ones: another platform on this machine may be about to take them."""
+    variables = ["TONGTU_KAFKA_PORT", "TONGTU_MONGODB_PORT"]
+    variables += [f"TONGTU_{service.upper()}_HEALTH_PORT" for service in SERVICES]
+    ports: dict[str, int] = {}
+    for variable in variables:
+        ports[variable] = free_port(taken=ports.values())
+    return {variable: str(port) for variable, port in ports.items()}
 
 
 @contextlib.contextmanager
 def started_service(platform: Platform, name: str, logs: Path, *command: str) -> Iterator[ServiceProcess]:
     """A service as a process on that platform; by default `python -m services.NAME`. Ended at the end."""
     program = [sys.executable, "-m", *(command or (f"services.{name}",))]
-    process = ServiceProcess(name, program, platform.environment | {"TONGTU_SESSION_TIMEOUT": "6"}, logs)
+    process = ServiceProcess(name, program, platform.environment | {"TONGTU_SESSION_TIMEOUT": SESSION_SECONDS}, logs)
     process.start()
     try:
         yield process

@@ -1,14 +1,25 @@
-"""Fixtures of all tests: one real Kafka and MongoDB for the session, a platform of its own (a prefix) for each test."""
+"""Fixtures of all tests: one real Kafka and MongoDB for the session, a platform of its own (a prefix) for each test.
+
+With `-n auto`, as in `make test`, two such sessions share the tests, each with servers of its own: so tests that kill
+servers, or have them fail, disturb nobody. They mostly wait, so that two at once take little more time than one.
+"""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from typing import Any
 
+import pymongo
 import pytest
 
 from tests.infrastructure import TestInfrastructure, choice, start_infrastructure
 from tests.platform import Platform
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two take 1.2 GB for their servers; servers of which only the addresses are known can be nobody's own."""
+    return 0 if choice().kind == "addresses" else 2
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -26,6 +37,16 @@ def infra() -> Iterator[TestInfrastructure]:
     """Real Kafka and MongoDB, shared by the session. TONGTU_TEST_INFRA chooses where from (tests/infrastructure.py)."""
     with start_infrastructure() as started:
         yield started
+
+
+@pytest.fixture
+def transactions_of_the_dead_end_soon(infra: TestInfrastructure) -> Iterator[None]:
+    """MongoDB keeps the locks of a killed client for this long; in deployments for 10 s."""
+    limit = {"setParameter": 1, "transactionLifetimeLimitSeconds": 3}
+    with pymongo.MongoClient[dict[str, Any]](infra.mongodb) as client:
+        before = client.admin.command(limit)["was"]
+        yield
+        client.admin.command(limit | {"transactionLifetimeLimitSeconds": before})
 
 
 @pytest.fixture

@@ -8,14 +8,14 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
-from docker.errors import DockerException
+from docker.errors import APIError, DockerException
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 from testcontainers.core.config import testcontainers_config
@@ -208,10 +208,11 @@ def remove_leftovers() -> None:
     """Removes containers of test processes that were killed before they could do it themselves."""
     client = DockerClient().client
     try:
-        for container in client.containers.list(all=True, filters={"label": _OWNER}):
+        for container in client.containers.list(all=True, filters={"label": _OWNER}, ignore_removed=True):
             owner = container.labels[_OWNER]
             if _owner(int(owner.partition("@")[0])) != owner:
-                container.remove(force=True, v=True)
+                with suppress(APIError):  # another session that starts now may be at it
+                    container.remove(force=True, v=True)
     finally:
         client.close()
 

@@ -6,6 +6,7 @@ The processes are forked from one that has everything imported, so that a start 
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import importlib
 import multiprocessing
 import os
@@ -14,6 +15,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from shared.streaming.options import Options
 from tests import ledger
 from tests.ledger import Entry, Ledger
 from tests.platform import Platform
+from tongtu.embedded.guard import PR_SET_PDEATHSIG
 
 _fork = multiprocessing.get_context("forkserver")
 _fork.set_forkserver_preload(["tests.core_worker"])
@@ -151,6 +154,12 @@ class Worker:
 
 
 def _run(worker: Worker) -> None:
+    if sys.platform.startswith("linux"):
+        # However the tests end, the server that forks ends with them, and this process with that, also while stopped.
+        # What is closed here would keep the server: it is for children that have children.
+        server: Any = forkserver
+        os.close(server._forkserver._forkserver_alive_fd)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
     descriptor = os.open(worker.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)

@@ -15,7 +15,7 @@ from shared.contracts.dead_letter import DeadLetter
 from shared.runtime.service import Service
 from shared.streaming import Event, Message, UnitOfWork
 from shared.streaming.options import Options
-from tests.platform import Headers, Platform, event_headers, eventually
+from tests.platform import DEADLINE_SECONDS, Headers, Platform, event_headers, eventually
 
 SERVICE = "ledger"
 GROUP = "tongtu.ledger"
@@ -129,7 +129,7 @@ def seen(platform: Platform) -> dict[int, int]:
     return {document["_id"]: document["times"] for document in platform.database(SERVICE)["seen"].find()}
 
 
-async def handled(platform: Platform, numbers: Iterable[int], seconds: float = 60) -> None:
+async def handled(platform: Platform, numbers: Iterable[int], seconds: float = DEADLINE_SECONDS) -> None:
     """Waits until each of these numbers was handled, and asserts that each was once and no others were."""
     wanted = dict.fromkeys(numbers, 1)
 

@@ -21,6 +21,8 @@ from tongtu.supervision.service_process import SERVICES, ServiceProcess
 
 READY_SECONDS = 120.0
 """For a start; measured 4 s on two quiet cores, the rest is for machines under load."""
+SESSION_SECONDS = "3"
+"""How long the partitions of a killed service wait for the next one; the tests' brokers accept 1 and more."""
 TAIL_LINES = 25
 SECRET = "the same key gives a pair of records the same match id in every run of a test"
 

@@ -1,4 +1,4 @@
-"""Reads a consumer group's partitions, processes poll after poll, publishes what came of it; survives everything.
+"""A consumer group's life: partitions come, polls are let through to them, partitions go; it survives everything.
 
 The picture: poll -> items -> one MongoDB transaction -> one Kafka transaction (while the next poll is processed).
 Whatever fails on the way, there is one way back: take the assignment over again.
@@ -10,10 +10,7 @@ import asyncio
 import random
 import time
 import uuid
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
-from itertools import groupby
-from operator import attrgetter
 from typing import Any
 
 import structlog
@@ -23,23 +20,19 @@ from motor.motor_asyncio import AsyncIOMotorDatabase
 from shared.streaming import metrics
 from shared.streaming.encoding import Encoder
 from shared.streaming.errors import Fenced, TooManyFailures
-from shared.streaming.item import Item, Verdict
 from shared.streaming.item_reader import ItemReader
-from shared.streaming.journal import Journal, Position
+from shared.streaming.journal import Journal
 from shared.streaming.options import Options
+from shared.streaming.owned_partitions import OwnedPartitions
 from shared.streaming.polling_consumer import PollingConsumer
 from shared.streaming.publisher import Publisher
 from shared.streaming.publishing import Publishing
 from shared.streaming.record import Record
-from shared.streaming.settling import Settling
 from shared.streaming.subscription import Subscription, TimerHandler
 from shared.streaming.take_over import Held, TakeOver
-from shared.streaming.timers import due_timers
 from shared.streaming.transaction import Transaction
 
 log = structlog.get_logger(__name__)
-
-_TOPIC_AND_PARTITION = attrgetter("topic", "partition")
 
 TakeOverCallback = Callable[[Collection[TopicPartition]], Awaitable[None]]
 
@@ -67,38 +60,44 @@ class Processor(ConsumerRebalanceListener):
         self.group = group
         self.options = options
         self.consumer: PollingConsumer | None = None
-        self._database = database
         self._timer_handlers = timer_handlers
         self._callbacks = take_over_callbacks
         self._stop_service = stop_service
-        self._one_in_hand = one_in_hand
         self._journal = Journal(database, group)
         self._publisher = Publisher(bootstrap_servers, group, options)
-        self._instance = uuid.uuid4().hex
-        self._take_over = TakeOver(group, self._instance, self._journal, self._publisher)
-        self._transaction = Transaction(
-            database,
-            self._journal,
-            Encoder(service, prefix, partitions_of),
+        self._publishing = Publishing(group, self._publisher, self._journal, self._take_again)
+        instance = uuid.uuid4().hex
+        self._take_over = TakeOver(group, instance, self._journal, self._publisher)
+        self._owned = OwnedPartitions(
             group,
-            f"{service}.dead-letters",
-            timer_handlers,
-            options.handler_seconds,
+            instance,
+            options,
+            database,
+            ItemReader(prefix, subscriptions, timer_handlers, f"{service}.replays"),
+            Transaction(
+                database,
+                self._journal,
+                Encoder(service, prefix, partitions_of),
+                group,
+                f"{service}.dead-letters",
+                timer_handlers,
+                options.handler_seconds,
+            ),
+            self._journal,
+            self._publisher,
+            self._publishing,
+            timer_handlers.keys(),
+            one_in_hand,
         )
-        self._reader = ItemReader(prefix, subscriptions, timer_handlers, f"{service}.replays")
-        self._settling = Settling(group, options, self._commit)
         self._lock = asyncio.Lock()
+        """Held by whatever works on the owned partitions: a poll, timers, a take-over, letting go."""
         self._assignment = 0
-        self._positions: dict[TopicPartition, Position] = {}
         self._held: list[Held] = []
-        self._alone: dict[TopicPartition, int] = {}
-        """Partitions that hung twice at the same place, with how many records are still to be taken one by one."""
         self._ready = False
         self._taken = False
         """Whether the assignment was taken over and nothing has failed since."""
         self._stopping = False
         self._recovery: asyncio.Task[None] | None = None
-        self._publishing = Publishing(group, self._publisher, self._journal, self._take_again)
         self._ticking: asyncio.Task[None] | None = None
         self._failures = 0
         self._looked_at_held = 0.0
@@ -150,7 +149,7 @@ class Processor(ConsumerRebalanceListener):
         self._start_over()
 
     def _stands(self) -> dict[TopicPartition, int]:
-        return {tp: position.next or 0 for tp, position in self._positions.items()} if self._ready else {}
+        return {tp: position.next or 0 for tp, position in self._owned.positions.items()} if self._ready else {}
 
     def _taken_assignment(self) -> int | None:
         return self._assignment if self._ready else None
@@ -168,13 +167,12 @@ class Processor(ConsumerRebalanceListener):
                     await self._publishing.finish()
                     await self._publishing.flush()
                     await self._publishing.finish()
-                    await self._journal.release(list(self._positions.values()))
+                    await self._journal.release(list(self._owned.positions.values()))
         except Exception as error:
             # Not a loss: whoever takes the partitions over fences this process and publishes what it left.
             log.warning("partitions_not_released", group=self.group, error=repr(error)[:200])
-        self._positions = {}
+        self._owned.begin({})
         self._publishing.begin({})
-        metrics.partitions_owned.labels(self.group).set(0)
 
     def _take_again(self, error: BaseException) -> None:
         """The one way back from any failure: a later assignment number, and a take-over with retries."""
@@ -230,17 +228,14 @@ class Processor(ConsumerRebalanceListener):
         for held in assignment.held:
             # Paused it stays; but while a partition has no place at all, aiokafka fetches nothing from its broker.
             consumer.seek(held.position.partition, held.position.next or 0)
-        self._positions, self._held = assignment.positions, assignment.held
+        self._held = assignment.held
+        self._owned.begin(assignment.positions)
         self._publishing.begin(assignment.behind)
-        self._alone = {
-            tp: self.options.max_records for tp, p in self._positions.items() if p.unclean_ends > 1 or p.in_hand
-        }
         consumer.resume(*assignment.positions)
         self._ready = self._taken = True
         self._looked_at_held = time.monotonic()
-        metrics.partitions_owned.labels(self.group).set(len(self._positions))
         metrics.partitions_held.labels(self.group).set(len(self._held))
-        log.info("assignment_taken", group=self.group, partitions=len(self._positions), held=len(self._held))
+        log.info("assignment_taken", group=self.group, partitions=len(assignment.positions), held=len(self._held))
 
     def _backoff(self) -> float:
         if self._failures == 0:
@@ -257,7 +252,7 @@ class Processor(ConsumerRebalanceListener):
             if number != self._assignment or not self._ready:
                 return  # drained before the assignment was taken; the records come again
             try:
-                await self._take(records)
+                await self._owned.take(records)
                 self._failures = 0
             except TooManyFailures as error:
                 self._ready = False
@@ -271,70 +266,10 @@ class Processor(ConsumerRebalanceListener):
         async with self._lock:
             if number is None or number != self._taken_assignment():
                 return
-            moves = {
-                tp: (position, position.moved(places[tp]))
-                for tp, position in self._positions.items()
-                if places.get(tp, 0) > (position.next or 0)
-            }
-            if not moves:
-                return
             try:
-                await self._journal.advance(None, list(moves.values()))
+                await self._owned.pass_over(places)
             except Exception as error:
                 self._take_again(error)
-                return
-            for partition, (_, position) in moves.items():
-                self._positions[partition] = position
-            ends = {partition: (position.next or 0, position.sequence) for partition, (_, position) in moves.items()}
-            await self._publishing.add([], ends)
-
-    async def _take(self, records: Sequence[ConsumerRecord[Any, Any] | Record]) -> None:
-        together: list[Item] = []
-        alone: list[Item] = []
-        for (name, partition), run in groupby(records, _TOPIC_AND_PARTITION):
-            origin = TopicPartition(name, partition)
-            position = self._positions.get(origin)
-            if position is None or position.next is None:
-                continue
-            topic, first = self._reader.topic(name), position.next
-            items = alone if origin in self._alone else together
-            for raw in run:
-                record = self._reader.record(raw, origin, topic)
-                if record.next_offset > first:
-                    items.append(self._reader.item(record))
-        self._settling.count([*together, *alone])
-        if together:
-            await self._settling.settle(together)
-        for item in alone:
-            async with self._one_in_hand:
-                await self._settle_alone(item)
-
-    async def _settle_alone(self, item: Item) -> None:
-        """Processes one record of a partition that did not survive twice; at the third crash with it, a dead letter."""
-        position = self._positions[item.origin]
-        assert item.record is not None
-        offset = item.record.offset
-        ends = position.in_hand[1] if position.in_hand and position.in_hand[0] == offset else 0
-        if ends >= self.options.crashes:
-            log.error("record_crashes_the_service", group=self.group, position=position.id, offset=offset)
-            await self._settling.condemn(item, Verdict("Crash", "the process ended with this record in hand", ends))
-            return
-        await self._journal.mark_in_hand(position, offset, ends, self._instance)
-        self._positions[item.origin] = position.holding(offset, ends)
-        await self._settling.settle([item])
-        left = self._alone.get(item.origin, 0) - 1
-        if left > 0:
-            self._alone[item.origin] = left
-        else:
-            self._alone.pop(item.origin, None)
-
-    async def _commit(self, items: Sequence[Item]) -> None:
-        committed = await self._transaction.run(items, self._positions, self._publisher.transactional_id)
-        self._positions.update(committed.positions)
-        valid = sum(1 for item in items if item.verdict is None and item.record is not None)
-        metrics.records_processed.labels(self.group).inc(valid)
-        ends = {tp: (position.next or 0, position.sequence) for tp, position in committed.positions.items()}
-        await self._publishing.add(committed.documents, ends)
 
     # --- once a second ------------------------------------------------------------------------------------------
 
@@ -359,25 +294,9 @@ class Processor(ConsumerRebalanceListener):
         if self._timer_handlers:
             async with self._lock:
                 if self._ready:
-                    await self._fire_timers()
+                    await self._owned.fire_timers()
         if self._publishing.ends_wait:
             async with self._lock:
                 if self._ready:
                     await self._publishing.flush()
-        self._measure_lag()
-
-    async def _fire_timers(self) -> None:
-        origins = {position.id: tp for tp, position in self._positions.items()}
-        timers = await due_timers(self._database, self.group, origins, set(self._timer_handlers))
-        if timers:
-            await self._settling.settle([Item(timer.origin, timer=timer) for timer in timers])
-
-    def _measure_lag(self) -> None:
-        consumer = self.consumer
-        if consumer is None:
-            return
-        behind: dict[str, int] = defaultdict(int)
-        for partition, position in self._positions.items():
-            end = consumer.last_stable_offset(partition)
-            behind[partition.topic] += max(0, (end or 0) - (position.next or 0))
-        metrics.lag.labels(self.group).set(sum(behind.values()))
+        self._owned.measure_lag(self.consumer)

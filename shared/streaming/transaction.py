@@ -8,13 +8,12 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from aiokafka import TopicPartition
 from motor.motor_asyncio import AsyncIOMotorClientSession, AsyncIOMotorDatabase
-from pymongo import DeleteOne, InsertOne, ReadPreference, ReplaceOne, WriteConcern
+from pymongo import ReadPreference, WriteConcern
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
@@ -25,7 +24,9 @@ from shared.streaming.event import Message, Timer
 from shared.streaming.item import Item, Verdict
 from shared.streaming.journal import Journal, Position
 from shared.streaming.outbox import OutboxDocument, split
+from shared.streaming.replays import without_replayed
 from shared.streaming.subscription import Handler, TimerHandler
+from shared.streaming.timers import Timers
 from shared.streaming.unit_of_work import UnitOfWork
 
 log = structlog.get_logger(__name__)
@@ -64,6 +65,7 @@ class Transaction:
         self._encoder = encoder
         self._group = group
         self._dead_letter_topic = dead_letter_topic
+        self._timers = Timers(group, journal.position_id)
         self._timer_handlers = timer_handlers
         self._handler_seconds = handler_seconds
 
@@ -100,7 +102,7 @@ class Transaction:
         )
         try:
             work = UnitOfWork(self._database, session)
-            items = await self._still_due(await self._without_replayed(items, work), work)
+            items = await self._timers.still_due(await without_replayed(self._group, items, work), work)
             moves = _moves(items, positions)
             documents = await self._results(items, work, moves, transactional_id)
             if documents:
@@ -131,7 +133,7 @@ class Transaction:
         """
         try:
             messages = await self._handle(items, work)
-            self._keep_timers(items, work)
+            self._timers.keep(items, work)
             await work.flush()
             return self._documents(items, messages, work, moves, transactional_id)
         except HandlerFailed:
@@ -169,72 +171,6 @@ class Transaction:
                 raise DatabaseSilent(f"no answer for {work.unanswered_seconds:.0f} s") from error
             raise
         return messages
-
-    async def _without_replayed(self, items: Sequence[Item], work: UnitOfWork) -> list[Item]:
-        """Items without replays that were dealt with before; the others are noted as dealt with."""
-        replays = {self._replay_id(item) for item in items} - {None}
-        if not replays:
-            return list(items)
-        collection = work.collection("replayed")
-        seen = {document["_id"] for document in await collection.find({"_id": {"$in": list(replays)}}, {"_id": 1})}
-        kept: list[Item] = []
-        for item in items:
-            replay = self._replay_id(item)
-            if replay is None:
-                kept.append(item)
-            elif replay in seen:
-                kept.append(Item(item.origin, item.record))
-            else:
-                seen.add(replay)
-                collection.write([InsertOne({"_id": replay, "at": datetime.now(UTC)})])
-                kept.append(item)
-        return kept
-
-    async def _still_due(self, items: Sequence[Item], work: UnitOfWork) -> list[Item]:
-        """Items without timers that somebody cancelled or replaced after they were read."""
-        wanted = {self._timer_id(timer.name, timer.id): timer.due for item in items if (timer := item.due_timer)}
-        if not wanted:
-            return list(items)
-        found = await work.collection("timers").find({"_id": {"$in": list(wanted)}}, {"due": 1})
-        due = {document["_id"] for document in found if document["due"] == wanted[document["_id"]]}
-        return [
-            item
-            if (timer := item.due_timer) is None or self._timer_id(timer.name, timer.id) in due
-            else Item(item.origin)
-            for item in items
-        ]
-
-    def _replay_id(self, item: Item) -> str | None:
-        if item.record is None or item.record.replay_of is None:
-            return None
-        return f"{self._group}:{item.record.replay_of}"
-
-    def _keep_timers(self, items: Sequence[Item], work: UnitOfWork) -> None:
-        writes: list[DeleteOne | ReplaceOne[dict[str, Any]]] = [
-            DeleteOne({"_id": self._timer_id(timer.name, timer.id), "due": timer.due})
-            for item in items
-            if (timer := item.due_timer) is not None
-        ]
-        for (name, id), timer in work.timers.items():
-            key = {"_id": self._timer_id(name, id)}
-            if timer is None:
-                writes.append(DeleteOne(key))
-                continue
-            document = key | {
-                "group": self._group,
-                "name": name,
-                "timer": id,
-                "due": timer.due,
-                "data": timer.data,
-                "position": self._journal.position_id(timer.origin),
-                "trace": timer.trace,
-            }
-            writes.append(ReplaceOne(key, document, upsert=True))
-        if writes:
-            work.collection("timers").write(writes)
-
-    def _timer_id(self, name: str, id: str) -> str:
-        return f"{self._group}:{name}/{id}"
 
     def _documents(
         self,

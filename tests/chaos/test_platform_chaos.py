@@ -21,7 +21,7 @@ import catalogue
 from bench.settling import settle
 from tests.infrastructure import TestInfrastructure
 from tests.platform import Platform, eventually
-from tests.service_processes import ServiceProcesses, register
+from tests.service_processes import SESSION_SECONDS, ServiceProcesses, register
 from tongtu.supervision.service_process import SERVICES
 from tongtu.target import Target
 
@@ -32,8 +32,6 @@ KILLS = 3
 PAUSE_SECONDS = 1.5
 """At most so long a service that is ready lives until it is killed."""
 DEADLINE_SECONDS = 120.0
-SESSION_SECONDS = "6"
-"""The least that brokers accept by default."""
 MEMBERS = [organisation.id for organisation in catalogue.organisations()]
 
 
@@ -247,6 +245,7 @@ async def running(platform: Platform, folder: Path, **environment: str) -> Async
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.usefixtures("transactions_of_the_dead_end_soon")
 async def test_kills_change_nothing_of_what_is_proposed_and_told(infra: TestInfrastructure, tmp_path: Path) -> None:
     messages = everything()
     calm, shaken = Platform(infra.kafka, infra.mongodb), Platform(infra.kafka, infra.mongodb)

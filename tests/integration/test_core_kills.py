@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
 
 import psutil
-import pymongo
 import pytest
 
 from shared.streaming.options import Options
@@ -19,6 +17,8 @@ from tests import ledger
 from tests.core_worker import Kill, Worker
 from tests.infrastructure import TestInfrastructure
 from tests.platform import Platform, eventually
+
+pytestmark = pytest.mark.usefixtures("transactions_of_the_dead_end_soon")
 
 PARTITIONS = 2
 EVENTS = 40
@@ -83,16 +83,6 @@ LEFT_OPEN = Kill(f"{PRODUCER}.send_offsets_to_transaction", "after")
 LEFT_IN_THE_LOG = Kill(f"{JOURNAL}.delete", "before")
 
 
-@pytest.fixture(autouse=True)
-def transactions_of_the_dead_end_soon(infra: TestInfrastructure) -> Iterator[None]:
-    """MongoDB keeps the locks of a killed client for this long; in deployments for 10 s."""
-    limit = {"setParameter": 1, "transactionLifetimeLimitSeconds": 3}
-    with pymongo.MongoClient[dict[str, Any]](infra.mongodb) as client:
-        before = client.admin.command(limit)["was"]
-        yield
-        client.admin.command(limit | {"transactionLifetimeLimitSeconds": before})
-
-
 class Case:
     """A platform, an instance after the other on it, and the same question at the end of each life."""
 
@@ -117,7 +107,7 @@ class Case:
         async def dead() -> bool:
             return process.exitcode is not None
 
-        await eventually(dead, 40, "the end of the process")
+        await eventually(dead, what="the end of the process")
         assert process.exitcode == -signal.SIGKILL
 
     async def all_is_well(self) -> None:
@@ -129,7 +119,7 @@ class Case:
             await ledger.nothing_waits(self.platform)
         finally:
             process.terminate()
-            await asyncio.to_thread(process.join, 10)
+            await asyncio.to_thread(process.join, 30)
             process.kill()
         assert process.exitcode == 0
 
@@ -155,7 +145,7 @@ class Case:
             async def is_stopped() -> bool:
                 return process.status() == psutil.STATUS_STOPPED
 
-            await eventually(is_stopped, 40, "the zombie at its place")
+            await eventually(is_stopped, what="the zombie at its place")
             await self.feed()
             heir = self.start()
             try:

@@ -57,8 +57,8 @@ async def test_instances_that_join_and_leave_under_load(platform: Platform) -> N
         await ledger.passed_on(platform, range(fed))
         await ledger.nothing_waits(platform)
         processor = first._processors[0]
-        assert len(processor._positions) == PARTITIONS + 1
-        assert not processor._alone, "ends that no record is to blame for count as crashes"
+        assert len(processor._owned.positions) == PARTITIONS + 1
+        assert not processor._owned.alone, "ends that no record is to blame for count as crashes"
 
 
 async def test_a_stopped_service_leaves_nothing_in_flight(platform: Platform) -> None:

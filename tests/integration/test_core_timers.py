@@ -98,11 +98,11 @@ async def test_a_timer_is_replaced_and_cancelled_by_its_name(platform: Platform)
 async def test_a_timer_that_is_cancelled_between_its_reading_and_its_firing_does_not_fire(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from shared.streaming import processor
+    from shared.streaming import owned_partitions
 
     await ledger.create_topics(platform)
     clock = Clock()
-    original = processor.due_timers
+    original = owned_partitions.due_timers
     interfered = 0
 
     async def due_timers(*arguments: Any) -> list[Timer]:
@@ -113,7 +113,7 @@ async def test_a_timer_that_is_cancelled_between_its_reading_and_its_firing_does
             platform.database(ledger.SERVICE)["timers"].delete_one({"timer": "1"})  # as another instance would
         return found
 
-    monkeypatch.setattr(processor, "due_timers", due_timers)
+    monkeypatch.setattr(owned_partitions, "due_timers", due_timers)
     async with ledger.ledger(platform, 1, OFTEN) as service:
         serve(service, clock)
         async with platform.running(service):

@@ -29,6 +29,7 @@ from shared.contracts.events import (
 from shared.runtime.service import Service
 from shared.runtime.topics import load_topics
 from tests.platform import Platform, event_headers, eventually
+from tests.service_processes import SESSION_SECONDS
 from tests.unit.matching_profiles import party, work
 
 TOPICS = (
@@ -431,7 +432,7 @@ async def run_and_kill(platform: Platform, parts: Sequence[tuple[str, list[Recor
         "TONGTU_MATCHING_MAX_RECORDS": "5",
         "TONGTU_MATCHING_MOST": "3",
         "TONGTU_MATCHING_SECRET": SECRET.decode(),
-        "TONGTU_SESSION_TIMEOUT": "6",
+        "TONGTU_SESSION_TIMEOUT": SESSION_SECONDS,
     }
     process = platform.start_process("services.matching", **environment)
     try:
@@ -447,6 +448,7 @@ async def run_and_kill(platform: Platform, parts: Sequence[tuple[str, list[Recor
         process.wait()
 
 
+@pytest.mark.usefixtures("transactions_of_the_dead_end_soon")
 async def test_the_proposals_are_the_same_for_any_order_instances_shards_and_kills(infra: Any) -> None:
     offered, asked = variants(60)
     said, declined = declines(asked)
