@@ -8,8 +8,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-import onnxruntime
 
+from services.matching.onnx_session import onnx_session
 from services.matching.vectors import Vector, quantised
 from services.matching.weights import english_model
 from services.matching.wordpiece import WordPieces
@@ -27,13 +27,8 @@ class EnglishEmbedder:
     """The model, loaded: 0.3 s, 34 MB on disk. FileNotFoundError with what to do where it is not there."""
 
     def __init__(self, threads: int = 1) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
         folder = english_model()
-        self._session = onnxruntime.InferenceSession(
-            str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = onnx_session(folder / "model.onnx", threads)
         self._pieces = WordPieces.load(folder / "tokenizer.json", _MOST_TOKENS)
         self._remembered = lru_cache(maxsize=_REMEMBERED)(self._embed)
 
