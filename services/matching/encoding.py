@@ -53,7 +53,7 @@ class Analyser:
         self._english = embedder.english
 
     def work_record(self, record: Record) -> WorkRecord:
-        """The record, analysed and embedded; blocks for some 10 ms, and 20 more where it is English."""
+        """The record, analysed and embedded; blocks for some 10 ms, and 15 more where it is English."""
         vector, english = self.vectors(record)
         return work_record(record, vector, ENCODER, english)
 
