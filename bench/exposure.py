@@ -18,11 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
+from services.matching.settings import MatchingSettings
 from services.notify.showing import standing
 
-MOST = 10
-"""Proposals of a demand, as the matching service is set by default."""
-THRESHOLD = 0.25
+MOST: int = MatchingSettings.model_fields["most"].default
+THRESHOLD: float = MatchingSettings.model_fields["threshold"].default
+"""Proposals of a demand and their least score, as the matching service is set by default."""
 FIRST = 3
 """How far down a list people look before they answer; a planning assumption."""
 TECHNOLOGIES, DEMANDS, ORGANISATIONS = 4_000, 3_000, 600

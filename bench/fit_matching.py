@@ -11,7 +11,8 @@ What comes from where:
   looked at without their titles, which are what the labels were made from. Scores become probabilities by a rising
   curve fitted on scores of demands that the re-ranker had not seen (five folds by title).
 - All other pairs: bench/fit/other_languages.py.
-The report is on demands that the re-ranker had not seen; the figures go to docs/matching.md.
+The report is on demands that the re-ranker had not seen; the figures go to docs/matching.md. With --scores,
+`python -m bench.reliability` tells how honest the probabilities are.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import numpy as np
 
 from bench.fit.corpus import Mask, Matrix, Records, read
 from bench.fit.logistic import curve, logistic
-from bench.fit.measures import by_demand, calibration_error, reliability, told
+from bench.fit.measures import by_demand, told
 from bench.fit.other_languages import with_other_languages
 from bench.fit.second_stage import Query, fitted
 from bench.fit.statistics import unweighted
@@ -42,7 +43,6 @@ from shared.contracts.events import Side
 FOLDS = 5
 LOOKED_AT = 300
 """Candidates of a demand among all technologies of the corpus, on average, that the second stage looks at."""
-BANDS = (0, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.7, 0.85, 1)
 
 
 def main() -> None:
@@ -52,6 +52,7 @@ def main() -> None:
     parser.add_argument("--chinese", type=Path, required=True, help="dict.txt of jieba: word, frequency, kind")
     parser.add_argument("--out", type=Path, default=MODEL)
     parser.add_argument("--cache", type=Path, help="folder for the embeddings, to fit again in minutes")
+    parser.add_argument("--scores", type=Path, help="where to write the probabilities told of unseen demands")
     arguments = parser.parse_args()
     embedder = Embedder()
     technologies = Records(
@@ -80,12 +81,9 @@ def main() -> None:
     model.save(arguments.out)
     print(json.dumps({name: value for name, value in vars(model).items() if isinstance(value, float)}))
     _report(first, unseen, relevant, folds)
-    bands = reliability(1 / (1 + np.exp(-calibration(scores))), labels > 0, BANDS)
-    for band in bands:
-        print(json.dumps(band))
-    print(f"expected calibration error {calibration_error(bands):.5f}")
-    visible = [band for band in bands if band["told"] >= BANDS[3]]
-    print(f"the same where the probability is above {BANDS[3]}: {calibration_error(visible):.4f}")
+    if arguments.scores:
+        own = np.repeat(folds, [len(query.labels) for query in queries])
+        np.savez(arguments.scores, probabilities=_honest(scores, labels, own), labels=labels)
 
 
 def _labels(technologies: Records, demands: Records, pairs: list[list[str]]) -> Mask:
@@ -132,6 +130,15 @@ def _unseen(queries: list[Query], candidates: list[np.ndarray], folds: np.ndarra
         for index in np.flatnonzero(folds == fold):
             scores[index, candidates[index]] = reranker.scores(queries[index].features)
     return scores
+
+
+def _honest(scores: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> Matrix:
+    """What the pairs of each fold are told by a curve fitted on the others."""
+    told = np.empty(len(scores))
+    for fold in range(FOLDS):
+        own = folds == fold
+        told[own] = 1 / (1 + np.exp(-curve(scores[~own], labels[~own])(scores[own])))
+    return told
 
 
 def _with_reranker(model: Model, reranker: Reranker) -> Model:

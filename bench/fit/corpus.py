@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from services.matching.analysis import Term, ordered_terms
-from services.matching.embedding import Embedder, passages
-from services.matching.profile import ENGLISH, Profile, demand_profile, technology_profile
+from services.matching.analysis import Term
+from services.matching.embedding import Embedder
+from services.matching.encoding import Analyser, words
+from services.matching.evaluation import profile, record
+from services.matching.profile import Profile
 from services.matching.statistics import Model
-from shared.contracts.events import Party, Side, Visibility
+from shared.contracts.events import Side
 
 Matrix = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -29,7 +31,11 @@ class Records:
     def __init__(self, rows: Iterable[Row], side: Side) -> None:
         self.side = side
         self.rows = list(rows)
-        analysed = [ordered_terms(title, text) for _, title, text, _ in self.rows]
+        self._records = [
+            record({"id": id, "title": title, "text": text, "language": language}, side)
+            for id, title, text, language in self.rows
+        ]
+        analysed = [words(each) for each in self._records]
         self.terms: list[list[Term]] = [terms for terms, _ in analysed]
         self.orders = [order for _, order in analysed]
         self.vectors: list[npt.NDArray[np.int8]] = []
@@ -42,11 +48,10 @@ class Records:
             with np.load(cache) as file:
                 stored = zip(file["ids"].tolist(), file["vectors"], file["english"], strict=True)
                 known = {id: (vector, english.tobytes()) for id, vector, english in stored}
-        for id, title, text, language in self.rows:
-            if id not in known:
-                is_demand = self.side is Side.DEMAND
-                english = embedder.english.embed_record(title, text, is_demand) if language == ENGLISH else b""
-                known[id] = embedder.embed(passages(title, (), text)), english
+        analyser = Analyser(embedder)
+        for each in self._records:
+            if each.id not in known:
+                known[each.id] = analyser.vectors(each)
         self.vectors = [known[id][0] for id, *_ in self.rows]
         self.english = [known[id][1] for id, *_ in self.rows]
         if cache is not None:
@@ -60,23 +65,8 @@ class Records:
 
     def profiles(self, model: Model) -> list[Profile]:
         """The profiles of all of them, each side with an owner of its own."""
-        make = technology_profile if self.side is Side.TECHNOLOGY else demand_profile
-        owner = self.side.value
-        return [
-            make(
-                Party.model_construct(
-                    id=id, version=1, owner=owner, visibility=Visibility.PUBLIC, named_members=(), language=language
-                ),
-                terms,
-                vector,
-                model,
-                order,
-                english,
-            )
-            for (id, _, _, language), terms, order, vector, english in zip(
-                self.rows, self.terms, self.orders, self.vectors, self.english, strict=True
-            )
-        ]
+        analysed = zip(self._records, self.terms, self.orders, self.vectors, self.english, strict=True)
+        return [profile(*each, model) for each in analysed]
 
 
 def read(path: Path) -> list[dict[str, Any]]:

@@ -13,8 +13,8 @@ import catalogue
 from bench.fit.corpus import Matrix, Records, read
 from bench.fit.logistic import logistic
 from services.matching.analysis import is_han
-from services.matching.embedding import Embedder, passages
-from services.matching.encoding import Record, body
+from services.matching.embedding import Embedder
+from services.matching.encoding import Analyser, Record
 from services.matching.index import ProfileIndex
 from services.matching.statistics import Model
 from services.matching.vectors import cosine
@@ -81,11 +81,12 @@ def _parts(technologies: Records, demands: Records, model: Model) -> tuple[Matri
 
 def _catalogue(embedder: Embedder) -> Matrix:
     """Cosines of the catalogue's pairs between two languages."""
+    analyser = Analyser(embedder)
     vectors: dict[str, tuple[str, np.ndarray]] = {}
     for draft in (*catalogue.technologies(), *catalogue.demands()):
         language = draft.language or ("zh" if is_han(draft.title) else "en")
         record: Record = draft.canonical(catalogue.member_of(draft), draft.version or 1, language)
-        vector = embedder.embed(passages(record.title, record.keywords, body(record)))
+        vector, _ = analyser.vectors(record)
         vectors[f"{type(record).__name__}:{record.id}"] = language, vector
     found: list[float] = []
     for expected in catalogue.expected():

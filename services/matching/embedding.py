@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 import onnxruntime_extensions
 
 from services.matching.english import ENCODER as ENGLISH_ENCODER
 from services.matching.english import EnglishEmbedder
+from services.matching.onnx_session import onnx_session
 from services.matching.vectors import Vector, quantised
 
 ENCODER = f"use-multilingual-3-q8+{ENGLISH_ENCODER}"
@@ -42,12 +42,8 @@ class Embedder:
     """The model, loaded: 0.8 s, 72 MB on disk."""
 
     def __init__(self, threads: int = 1) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.register_custom_ops_library(onnxruntime_extensions.get_library_path())
         self._threads = threads
-        self._session = onnxruntime.InferenceSession(str(model_file()), options, providers=["CPUExecutionProvider"])
+        self._session = onnx_session(model_file(), threads, onnxruntime_extensions.get_library_path())
         self._remembered = lru_cache(maxsize=_REMEMBERED)(self._embed)
 
     def embed(self, passages: Sequence[str]) -> Vector:

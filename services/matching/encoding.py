@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
-import numpy.typing as npt
-
-from services.matching.analysis import ordered_terms
+from services.matching.analysis import Term, ordered_terms
 from services.matching.embedding import ENCODER, Embedder, passages
 from services.matching.profile import ENGLISH
+from services.matching.vectors import Vector
 from services.matching.work import WorkRecord
 from shared.contracts.events import (
     DemandDisplay,
@@ -55,18 +53,27 @@ class Analyser:
         self._english = embedder.english
 
     def work_record(self, record: Record) -> WorkRecord:
-        """The record, analysed and embedded; blocks for some 10 ms, and 20 more where it is English."""
-        text = body(record)
-        vector = self._embedder.embed(passages(record.title, record.keywords, text))
-        english = b""
-        if record.language.partition("-")[0] == ENGLISH:
-            english = self._english.embed_record(record.title, text, isinstance(record, DemandPosted))
+        """The record, analysed and embedded; blocks for some 10 ms, and 15 more where it is English."""
+        vector, english = self.vectors(record)
         return work_record(record, vector, ENCODER, english)
 
+    def vectors(self, record: Record) -> tuple[Vector, bytes]:
+        """The record as the multilingual model sees it and, of an English one, its texts as the English model does."""
+        text = body(record)
+        vector = self._embedder.embed(passages(record.title, record.keywords, text))
+        if record.language.partition("-")[0] != ENGLISH:
+            return vector, b""
+        return vector, self._english.embed_record(record.title, text, isinstance(record, DemandPosted))
 
-def work_record(record: Record, vector: npt.NDArray[np.int8], encoder: str, english: bytes = b"") -> WorkRecord:
-    """The analysed record; `vector` is the embedding of its passage by `encoder`."""
-    counted, order = ordered_terms(record.title, body(record))
+
+def words(record: Record) -> tuple[list[Term], bytes]:
+    """The record's distinct terms, and every occurrence in order (see analysis.ordered_terms)."""
+    return ordered_terms(record.title, body(record))
+
+
+def work_record(record: Record, vector: Vector, encoder: str, english: bytes = b"") -> WorkRecord:
+    """The analysed record; `vector` is the embedding of its passages by `encoder`."""
+    counted, order = words(record)
     return WorkRecord(
         technology=technology_party(record) if isinstance(record, TechnologySubmitted) else None,
         demand=demand_party(record) if isinstance(record, DemandPosted) else None,

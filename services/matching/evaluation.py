@@ -5,19 +5,21 @@ from __future__ import annotations
 import re
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from services.matching.analysis import is_han, ordered_terms
-from services.matching.embedding import Embedder, passages
+from services.matching.analysis import Term, is_han
+from services.matching.embedding import Embedder
+from services.matching.encoding import Analyser, Record, words
 from services.matching.index import ProfileIndex
 from services.matching.measures import Grades, Ranking, means, measured
 from services.matching.profile import ENGLISH, Profile, demand_profile, technology_profile
 from services.matching.ranking import score
 from services.matching.statistics import Model
-from shared.contracts.events import Party, Side, Visibility
+from services.matching.vectors import Vector
+from shared.contracts.events import DemandPosted, Party, Side, TechnologySubmitted, Visibility
 
 BEST = 200
 """Technologies written for each demand."""
@@ -44,11 +46,11 @@ def evaluate(
     `by_language` (each pair of languages by itself, if there are two).
     Raises ValueError where a row lacks id or text, or where no demand has a pair.
     """
-    embedder, model = embedder or Embedder(), Model.load()
+    analyser, model = Analyser(embedder or Embedder()), Model.load()
     shown = [
         {name: row[name] for name in ("id", "language", *technology_fields) if name in row} for row in technologies
     ]
-    offered = [_profile(row, Side.TECHNOLOGY, embedder, model) for row in shown]
+    offered = [_profile(row, Side.TECHNOLOGY, analyser, model) for row in shown]
     languages = {profile.id: profile.language for profile in offered}
     grades: Grades = defaultdict(dict)
     for demand, technology, *grade in pairs:
@@ -62,7 +64,7 @@ def evaluate(
     asked: list[Profile] = []
     rankings: dict[str, Ranking] = {}
     for row in labelled:
-        demand = _profile(row, Side.DEMAND, embedder, model)
+        demand = _profile(row, Side.DEMAND, analyser, model)
         (best,) = index.best([demand], BEST)
         rankings[demand.id] = [(profile.id, score(logit)) for profile, logit in best]
         asked.append(demand)
@@ -162,24 +164,36 @@ def write_run(path: Path, rankings: Mapping[str, Ranking]) -> None:
     path.write_text("".join(lines), encoding="utf-8")
 
 
-def _profile(row: Row, side: Side, embedder: Embedder, model: Model) -> Profile:
-    title, text, keywords = str(row.get("title", "")), str(row.get("text", "")), [*row.get("keywords", ())]
+def record(row: Row, side: Side) -> Record:
+    """The record that a row tells of; ValueError where it lacks an id or a text."""
+    title, text = str(row.get("title", "")), str(row.get("text", ""))
     if not row.get("id") or not (title or text):
         raise ValueError(f"a {side} needs an id and a title or text: {str(dict(row))[:80]}")
-    language = str(row.get("language") or ("zh" if is_han(title or text) else ENGLISH))
-    party = Party.model_construct(
-        id=str(row["id"]),
-        version=1,
+    given: dict[str, Any] = {
+        "id": str(row["id"]),
+        "version": 1,
         # Owners of their own, so that no pair is kept apart.
-        owner=side.value,
-        visibility=Visibility.PUBLIC,
-        named_members=(),
-        language=language,
-    )
-    make: Callable[..., Profile] = technology_profile if side is Side.TECHNOLOGY else demand_profile
-    full = "\n".join(part for part in (text, " ".join(keywords)) if part)
-    counted, order = ordered_terms(title, full)
-    english = b""
-    if language.partition("-")[0] == ENGLISH:
-        english = embedder.english.embed_record(title, full, side is Side.DEMAND)
-    return make(party, counted, embedder.embed(passages(title, keywords, text)), model, order, english)
+        "owner": side.value,
+        "visibility": Visibility.PUBLIC,
+        "language": str(row.get("language") or ("zh" if is_han(title or text) else ENGLISH)),
+        "title": title,
+        "keywords": tuple(map(str, row.get("keywords", ()))),
+    }
+    # Unchecked: labelled records need no id of a member, and may be looked at without their title.
+    if side is Side.TECHNOLOGY:
+        return TechnologySubmitted.model_construct(**given, description=text)
+    return DemandPosted.model_construct(**given, problem=text)
+
+
+def profile(
+    record: Record, counted: Sequence[Term], order: bytes, vector: Vector, english: bytes, model: Model
+) -> Profile:
+    """The record as the ranking sees it, from what encoding.words and Analyser.vectors found."""
+    party = Party.model_construct(**{name: getattr(record, name) for name in Party.model_fields})
+    make = technology_profile if isinstance(record, TechnologySubmitted) else demand_profile
+    return make(party, counted, vector, model, order, english)
+
+
+def _profile(row: Row, side: Side, analyser: Analyser, model: Model) -> Profile:
+    found = record(row, side)
+    return profile(found, *words(found), *analyser.vectors(found), model)

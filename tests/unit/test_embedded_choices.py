@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from shared.user_folders import cache_folder
 from tongtu.embedded import Addresses, EmbeddedError, default_home, infrastructure, running
-from tongtu.embedded.home import download_folder
 from tongtu.embedded.kafka import render, server_properties
 from tongtu.embedded.ports import HOST, choose_port, free_port
 
@@ -70,8 +70,8 @@ def test_home_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp
 def test_home_and_downloads_are_below_the_users_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert default_home().is_relative_to(tmp_path)
-    assert download_folder().is_relative_to(tmp_path)
-    assert default_home() != download_folder()
+    assert cache_folder().is_relative_to(tmp_path)
+    assert default_home() != cache_folder()
 
 
 def test_addresses_in_the_environment_start_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -11,12 +11,12 @@ import pytest
 import catalogue
 from services.matching import embedding
 from services.matching.embedding import Embedder, passages
-from services.matching.encoding import Analyser, Record
+from services.matching.encoding import Analyser, Record, body
 from services.matching.evaluation import evaluate
 from services.matching.index import ProfileIndex
 from services.matching.measures import interval, means, ndcg
 from services.matching.profile import Profile
-from services.matching.ranking import logit
+from services.matching.ranking import logit, pair_logit, score
 from services.matching.settings import MatchingSettings
 from services.matching.shard import profile_of
 from services.matching.vectors import cosine
@@ -58,12 +58,15 @@ def test_a_missing_model_is_one_line_that_says_what_to_install(monkeypatch: pyte
         embedding.model_file()
 
 
+def canonical(draft: catalogue.TechnologyDraft | catalogue.DemandDraft) -> Record:
+    is_chinese = sum("\u4e00" <= character <= "\u9fff" for character in draft.title) > 3
+    language = draft.language or ("zh" if is_chinese else "en")
+    return draft.canonical(catalogue.member_of(draft), draft.version or 1, language)
+
+
 def test_in_the_catalogue_all_that_must_be_proposed_is_and_nothing_where_nothing_fits(embedder: Embedder) -> None:
     def profile(draft: catalogue.TechnologyDraft | catalogue.DemandDraft) -> Profile:
-        is_chinese = sum("\u4e00" <= character <= "\u9fff" for character in draft.title) > 3
-        language = draft.language or ("zh" if is_chinese else "en")
-        record: Record = draft.canonical(catalogue.member_of(draft), draft.version or 1, language)
-        return profile_of(Analyser(embedder).work_record(record), MODEL)
+        return profile_of(Analyser(embedder).work_record(canonical(draft)), MODEL)
 
     index = ProfileIndex(Side.TECHNOLOGY, MODEL)
     for technology in catalogue.technologies():
@@ -108,6 +111,39 @@ def test_evaluation_ranks_by_the_production_code_and_measures_it(tmp_path: Path)
         evaluate(demands, technologies, [("d9", "t1")])
     with pytest.raises(ValueError, match="needs an id"):
         evaluate(demands, [{"title": "x", "text": "y"}], [("d1", "t1")])
+
+
+def test_evaluation_scores_a_pair_exactly_as_the_service_does(embedder: Embedder, tmp_path: Path) -> None:
+    by_id = {draft.id: draft for draft in catalogue.technologies()}
+    asked = {draft.id: draft for draft in catalogue.demands()}
+    pairs = [(pair.demand_id, id) for pair in catalogue.expected() for id in pair.technologies][:4]
+    analyser = Analyser(embedder)
+    drafts = [*(asked[id] for id in dict(pairs)), *(by_id[id] for _, id in pairs)]
+    records = {draft.id: canonical(draft) for draft in drafts}
+    rows = {
+        id: {"id": id, "title": each.title, "text": text(each), "keywords": each.keywords, "language": each.language}
+        for id, each in records.items()
+    }
+    run = tmp_path / "run.tsv"
+    evaluate(
+        [rows[id] for id in dict(pairs)],
+        [rows[id] for _, id in pairs],
+        pairs,
+        technology_fields=("title", "text", "keywords"),
+        run_out=run,
+        embedder=embedder,
+    )
+    told = {tuple(line.split("\t")[:2]): line.split("\t")[2] for line in run.read_text().splitlines()}
+    profiles = {id: profile_of(analyser.work_record(each), MODEL) for id, each in records.items()}
+    for demand, technology in pairs:
+        exact = score(pair_logit(profiles[technology], profiles[demand], MODEL))
+        assert told[demand, technology] == f"{exact:.6f}"
+
+
+def text(record: Record) -> str:
+    """All that is compared of it but the keywords, which a row of labelled records has apart."""
+    joined = body(record)
+    return joined.removesuffix("\n" + " ".join(record.keywords)) if record.keywords else joined
 
 
 def test_other_ways_of_ranking_stand_beside_and_each_pair_of_languages_by_itself(embedder: Embedder) -> None:

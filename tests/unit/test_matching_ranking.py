@@ -14,7 +14,7 @@ from services.matching.index import ProfileIndex
 from services.matching.lexical import SCALE, impacts, query
 from services.matching.profile import Profile, demand_profile, technology_profile
 from services.matching.ranking import MOST_RAISED, english_logits, logit, overlap, pair_logit, score
-from services.matching.statistics import Model
+from services.matching.statistics import Model, fingerprint
 from services.matching.traits import DemandTraits, TechnologyTraits
 from services.matching.vectors import cosine, quantised
 from shared.contracts.events import Side, Visibility
@@ -211,6 +211,9 @@ def test_the_model_says_which_it_is_and_survives_a_file(tmp_path: Path) -> None:
     path = tmp_path / "model.npz"
     MODEL.save(path)
     again = Model.load(path)
-    assert again.method == MODEL.method == "2-bm25+use+bge+trees-bounded"
-    assert again.share("coat") == MODEL.share("coat") > MODEL.share("qqxyzzy") == MODEL.rare_share
+    assert again.method == MODEL.method == "3-bm25+use+bge+trees-bounded"
+    words = np.array([fingerprint("coat"), fingerprint("qqxyzzy")], dtype=np.uint32)
+    common, rare = MODEL.share(words).tolist()
+    assert again.share(words).tolist() == [common, rare]
+    assert common > rare == MODEL.rare_share
     assert path.stat().st_size < 1024 * 1024
