@@ -10,8 +10,10 @@ from threadpoolctl import threadpool_limits
 from services.matching.answers import WorkItem
 from services.matching.embedding import Embedder
 from services.matching.handlers import Encoder, Organisations
+from services.matching.keeping import Keeper
 from services.matching.matcher import CONTINUATION, Matcher
 from services.matching.settings import MatchingSettings
+from services.matching.snapshots import Snapshots
 from services.matching.statistics import Model
 from services.matching.store import MatchingStore
 from services.matching.work import WorkRecord
@@ -21,11 +23,15 @@ from shared.runtime.settings import load
 from shared.runtime.topics import load_topics
 
 
-def assemble(service: Service, settings: MatchingSettings, shards: int | None = None) -> None:
-    """Registers everything that the service does, in two stages. `shards`: the default is what topics.yaml says."""
+def assemble(service: Service, settings: MatchingSettings, shards: int | None = None) -> Matcher:
+    """Registers everything that the service does, in two stages; the matcher is to be closed after the last event.
+
+    `shards`: the default is what topics.yaml says.
+    """
     store = MatchingStore(service.database)
     secret = settings.secret.get_secret_value() if settings.secret else None
-    matcher = Matcher(Model.load(), store, settings.threshold, settings.most, secret)
+    keeper = Keeper(Snapshots(settings.snapshots)) if settings.snapshots else None
+    matcher = Matcher(Model.load(), store, settings.threshold, settings.most, secret, keeper)
     encoder = Encoder(Embedder(settings.threads), shards or load_topics().partitions(WorkRecord.topic))
 
     async def take_over(partitions: Collection[Any]) -> None:
@@ -41,6 +47,7 @@ def assemble(service: Service, settings: MatchingSettings, shards: int | None = 
     service.on_topic(WorkRecord.topic, WorkItem, matcher.match)
     service.on_timer(CONTINUATION, matcher.finish)
     service.at_takeover(take_over)
+    return matcher
 
 
 async def main() -> None:
@@ -48,5 +55,6 @@ async def main() -> None:
     settings = load(MatchingSettings)
     threadpool_limits(settings.threads)
     async with Service("matching", settings) as service:
-        assemble(service, settings)
+        matcher = assemble(service, settings)
         await service.run()
+        await matcher.close()

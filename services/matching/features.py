@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from services.matching import lexical
+from services.matching.arrays import Array
+from services.matching.batches import Batch, together
 from services.matching.traits import LOGARITHMS, SHARPER, STEEP, TITLE, DemandTraits, TechnologyTraits
-from services.matching.vectors import Vector
 
 NAMES = (
     "bm25", "bm25_deep", "bm25_body", "tfidf", "tfidf_body", "tfidf_title", "title_covered", "title_bm25",
@@ -27,42 +27,43 @@ NAMES = (
 _RARE = 5.3
 """idf of a term in half a percent of all texts."""
 _RARE_PHRASE = 6.0
+_LOW_BITS = (1 << 16) - 1
 
 Features = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
-Number = TypeVar("Number", bound=np.generic)
+Meeting = tuple[Integers, Integers, Integers]
 
 
 def features(demands: Sequence[DemandTraits], technologies: Sequence[TechnologyTraits]) -> Features:
     """[pairs, features]; one of the two sequences has one member, which meets each of the other."""
+    return batch_features(together(demands), together(technologies))
+
+
+def batch_features(demands: Batch, technologies: Batch) -> Features:
+    """The same, of records that lie end to end."""
     pairs = max(len(demands), len(technologies))
-    asked = np.array([demand.scales for demand in demands])
-    offered = np.array([technology.scales for technology in technologies])
+    asked, offered = demands.records, technologies.records
     columns = [
-        *_of_terms(demands, technologies, asked, offered, pairs),
-        *_of_phrases(demands, technologies, asked, offered, pairs),
-        _cosines([demand.latent for demand in demands], [each.latent for each in technologies]),
-        _cosines([demand.latent_title for demand in demands], [each.latent for each in technologies]),
-        _cosines([demand.english for demand in demands], [each.english for each in technologies]),
-        _cosines([demand.english_title for demand in demands], [each.english for each in technologies]),
+        *_of_terms(demands, technologies, pairs),
+        *_of_phrases(demands, technologies, pairs),
+        _cosines(asked["latent"], offered["latent"]),
+        _cosines(asked["latent_title"], offered["latent"]),
+        _cosines(asked["english"], offered["english"]),
+        _cosines(asked["english_title"], offered["english"]),
     ]
     return np.stack([np.broadcast_to(column, pairs) for column in columns], axis=1).astype(np.float32)
 
 
-def _of_terms(
-    demands: Sequence[DemandTraits],
-    technologies: Sequence[TechnologyTraits],
-    asked: Floats,
-    offered: Floats,
-    pairs: int,
-) -> list[Floats]:
-    pair, left, right = _meeting([each.terms for each in demands], [each.terms for each in technologies])
-    title = _at([each.title_counts for each in demands], left).astype(np.intp)
-    body = _at([each.body_counts for each in demands], left).astype(np.intp)
-    idf = _at([each.idf for each in demands], left).astype(np.float64)
-    rank = _at([each.ranks for each in demands], left)
-    count = _at([each.counts for each in technologies], right)
+def _of_terms(demands: Batch, technologies: Batch, pairs: int) -> list[Floats]:
+    asked, offered = demands.records["scales"], technologies.records["scales"]
+    here, there = demands.terms, technologies.terms
+    pair, left, right = _meeting(here["terms"], demands.sizes, there["terms"], technologies.sizes)
+    title = here["title_counts"][left].astype(np.intp)
+    body = here["body_counts"][left].astype(np.intp)
+    idf = here["idf"][left].astype(np.float64)
+    rank = here["ranks"][left]
+    count = there["counts"][right]
     length, deep_length = (offered[pair if len(technologies) > 1 else np.zeros_like(pair)][:, :2]).T
     impact, deep_impact = count / (count + length), count / (count + deep_length)
     steep_idf = idf**STEEP
@@ -99,19 +100,15 @@ def _of_terms(
     ]
 
 
-def _of_phrases(
-    demands: Sequence[DemandTraits],
-    technologies: Sequence[TechnologyTraits],
-    asked: Floats,
-    offered: Floats,
-    pairs: int,
-) -> list[Floats]:
-    pair, left, right = _meeting([each.phrases for each in demands], [each.phrases for each in technologies])
-    title = _at([each.phrase_title_counts for each in demands], left).astype(np.intp)
-    body = _at([each.phrase_body_counts for each in demands], left).astype(np.intp)
-    idf = _at([each.phrase_idf for each in demands], left).astype(np.float64)
+def _of_phrases(demands: Batch, technologies: Batch, pairs: int) -> list[Floats]:
+    asked, offered = demands.records["scales"], technologies.records["scales"]
+    here, there = demands.phrases, technologies.phrases
+    pair, left, right = _meeting(here["phrases"], demands.phrase_sizes, there["phrases"], technologies.phrase_sizes)
+    title = here["phrase_title_counts"][left].astype(np.intp)
+    body = here["phrase_body_counts"][left].astype(np.intp)
+    idf = here["phrase_idf"][left].astype(np.float64)
     said = _log(TITLE * title + body) * idf
-    met = LOGARITHMS[_at([each.phrase_counts for each in technologies], right)] * idf
+    met = LOGARITHMS[there["phrase_counts"][right]] * idf
     total = partial(_total, pair, pairs)
 
     return [
@@ -131,28 +128,29 @@ def _log(counts: npt.NDArray[np.intp]) -> Floats:
     return LOGARITHMS[np.minimum(counts, len(LOGARITHMS) - 1)]
 
 
-def _meeting(
-    demands: Sequence[npt.NDArray[np.uint32]], technologies: Sequence[npt.NDArray[np.uint32]]
-) -> tuple[Integers, Integers, Integers]:
-    """Of each shared fingerprint: the pair, where it stands among the demands' and among the technologies' (joined)."""
-    many, one = (technologies, demands[0]) if len(demands) == 1 else (demands, technologies[0])
-    joined = np.concatenate(many)
+def _meeting(demands: Array, demand_sizes: Array, technologies: Array, technology_sizes: Array) -> Meeting:
+    """Of each shared fingerprint: the pair, where it stands among the demands' and among the technologies'."""
+    is_one_demand = len(demand_sizes) == 1
+    many, sizes, one = (
+        (technologies, technology_sizes, demands) if is_one_demand else (demands, demand_sizes, technologies)
+    )
     if len(one) == 0:
         empty = np.zeros(0, dtype=np.intp)
         return empty, empty, empty
-    there = np.minimum(np.searchsorted(one, joined), len(one) - 1)
-    here = np.flatnonzero(one[there] == joined)
-    pair = np.repeat(np.arange(len(many)), [len(each) for each in many])[here]
-    return (pair, there[here], here) if len(demands) == 1 else (pair, here, there[here])
+    # A look at the low bits says for nearly all others that they are not shared; a search costs ten times as much.
+    low = np.zeros(_LOW_BITS + 1, dtype=np.bool_)
+    low[one & _LOW_BITS] = True
+    here = np.flatnonzero(low[many & _LOW_BITS])
+    there = np.minimum(np.searchsorted(one, many[here]), len(one) - 1)
+    shared = one[there] == many[here]
+    here, there = here[shared], there[shared]
+    pair = np.repeat(np.arange(len(sizes)), sizes)[here]
+    return (pair, there, here) if is_one_demand else (pair, here, there)
 
 
-def _at(parts: Sequence[npt.NDArray[Number]], positions: Integers) -> npt.NDArray[Number]:
-    return (parts[0] if len(parts) == 1 else np.concatenate(parts))[positions]
-
-
-def _cosines(demands: Sequence[Vector], technologies: Sequence[Vector]) -> Floats:
+def _cosines(demands: Array, technologies: Array) -> Floats:
     """Whole numbers below 2^24 until the last division: exact in single precision, in any order."""
-    left, right = np.stack(demands).astype(np.float32), np.stack(technologies).astype(np.float32)
+    left, right = demands.astype(np.float32), technologies.astype(np.float32)
     dots = (left @ right.T).reshape(-1).astype(np.float64)
     lengths = np.sqrt(
         (left * left).sum(axis=1, dtype=np.float64)[:, None] * (right * right).sum(axis=1, dtype=np.float64)

@@ -14,12 +14,15 @@ from typing import Any, TypeVar
 import structlog
 
 from services.matching.answers import Answer, Pair, WorkItem
+from services.matching.embedding import ENCODER
+from services.matching.keeping import Keeper
 from services.matching.outcomes import Outcome, Proposed, Rule
 from services.matching.proposals import Analysed, Proposer
 from services.matching.ranking import logit
 from services.matching.received import Received, received_by_shard
 from services.matching.shard import Change, Shard
 from services.matching.shortlist import Entry
+from services.matching.snapshots import Origin
 from services.matching.statistics import Model
 from services.matching.store import MatchingStore
 from services.matching.work import Subject
@@ -38,8 +41,18 @@ MOST_DEMANDS = 330
 class Matcher:
     """Owns the shards that it has events of."""
 
-    def __init__(self, model: Model, store: MatchingStore, threshold: float, most: int, secret: bytes | None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        store: MatchingStore,
+        threshold: float,
+        most: int,
+        secret: bytes | None,
+        snapshots: Keeper | None = None,
+    ) -> None:
         """`threshold`: the least score, 0-1. `most`: proposals for one demand. `secret`: None means the stored one."""
+        self._snapshots = snapshots
+        self._state = ""
         self._proposer = Proposer(model, secret or b"", threshold)
         self._store = store
         self._rule = Rule(most, logit(threshold))
@@ -52,6 +65,16 @@ class Matcher:
         await self._store.prepare()
         if not self._proposer.secret:
             self._proposer = replace(self._proposer, secret=await self._store.secret())
+        self._state = await self._store.identity()
+
+    async def close(self) -> None:
+        """Writes the last snapshots; after the last event."""
+        for number, shard in self._shards.items():
+            if self._snapshots is not None:
+                await self._run(shard.take_back)
+                self._snapshots.write(self._origin(number), shard)
+        if self._snapshots is not None:
+            await self._run(self._snapshots.close)
 
     async def match(self, events: Sequence[Event[WorkItem]], work: UnitOfWork) -> list[Message]:
         """New and changed records meet everything in their shard, answers their pair; proposals follow."""
@@ -88,7 +111,7 @@ class Matcher:
             return []
         found, reconsidered = await self._run(partial(self._apply, shard, changes, answers))
         messages = await self._settle(number, shard, changes, found, received.causes, work, reconsidered)
-        self._store.keep_records(work, number, list(changes.values()))
+        self._store.keep_records(work, number, shard.number + 1, list(changes.values()))
         labels = [received.answers[answer] for answer in answers]
         self._store.keep_labels(work, number, self._proposer.model.method, labels)
         return messages
@@ -140,11 +163,16 @@ class Matcher:
             await self._run(shard.take_back)
         if shard is None or shard.number != await self._store.changes_of(work, number):
             shard = await self._load(number)
+        if self._snapshots is not None and self._snapshots.is_due(number, shard):
+            await self._run(partial(self._snapshots.write, self._origin(number), shard))
         return shard
 
     async def _load(self, number: int) -> Shard:
-        last, changes, proposed, answers = await self._store.load(number)
         shard = Shard(self._proposer.model)
+        if self._snapshots is not None:
+            known = await self._store.committed_changes_of(number)
+            await self._run(partial(self._snapshots.restore, self._origin(number), shard, known))
+        last, changes, proposed, answers = await self._store.load(number, shard.number)
 
         def fill() -> None:
             for change in changes:
@@ -219,6 +247,9 @@ class Matcher:
         self._store.keep_proposed(work, number, following, kept, closed, self._id_of)
         floors = {each.demand: self._rule.floor(each.entries) for each in kept}
         work.after_commit(lambda: shard.confirm(following, floors))
+
+    def _origin(self, number: int) -> Origin:
+        return Origin(self._state, self._proposer.model.method, ENCODER, number)
 
     def _id_of(self, technology: str, demand: str) -> str:
         return self._proposer.id_of(technology, demand)

@@ -149,7 +149,7 @@ class Rule:
 
     def _searched(self, shard: Shard, outcomes: Sequence[Outcome]) -> list[Outcome]:
         profiles = [shard.demands.get(outcome.demand) for outcome in outcomes]
-        best = shard.best_for([profile for profile in profiles if profile is not None], self.most)
+        best = shard.best_for([profile for profile in profiles if profile is not None], self.most, self.least)
         found = [tuple(entry for entry in entries if entry.logit >= self.least) for entries in best]
         return [
             replace(outcome, entries=good, nearest=entries[0] if entries and not good else None)

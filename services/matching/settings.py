@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AliasChoices, Field, SecretBytes
@@ -25,6 +26,11 @@ class MatchingSettings(ServiceSettings):
     threads: Annotated[int, Field(ge=1, le=64, validation_alias=AliasChoices("TONGTU_MATCHING_THREADS", "threads"))] = 1
     """Threads that compute one embedding or one product of matrices. numpy's own default, all cores, spins while it
     waits: it took as much of a processor again as everything else here (bench.latency)."""
+    snapshots: Annotated[
+        Path | None, Field(validation_alias=AliasChoices("TONGTU_MATCHING_SNAPSHOTS", "snapshots"))
+    ] = None
+    """Folder on a local disk for what a shard holds in memory (some 1.3 GB for a million technologies), so that a
+    restart reads only later changes from MongoDB; by default a shard is loaded from MongoDB alone."""
     max_records: Annotated[
         int, Field(ge=1, le=2_000, validation_alias=AliasChoices("TONGTU_MATCHING_MAX_RECORDS", "max_records"))
     ] = 250

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from services.matching.answers import Answer, Answers
 from services.matching.index import ProfileIndex
 from services.matching.profile import Profile, demand_profile, technology_profile
 from services.matching.shortlist import Entry
 from services.matching.statistics import Model
+from services.matching.versions import Versions
 from services.matching.work import Subject, WorkRecord
 from shared.contracts.events import Side
 
@@ -40,7 +43,7 @@ class Shard:
         """Changes of the state that this reflects."""
         self.technologies = ProfileIndex(Side.TECHNOLOGY, model)
         self.demands = ProfileIndex(Side.DEMAND, model)
-        self.versions: dict[Subject, int] = {}
+        self.versions = Versions()
         """The latest version of every record, withdrawn ones too."""
         self.answers = Answers()
         self._model = model
@@ -50,8 +53,31 @@ class Shard:
     def load(self, change: Change) -> None:
         """Takes over a record of the state."""
         self.versions[change.subject] = change.version
-        if change.work is not None:
+        if change.work is None:
+            self._index(change.subject.side).remove(change.subject.id)
+        else:
             self._index(change.subject.side).put(profile_of(change.work, self._model))
+
+    def arrays(self) -> dict[str, Any]:
+        """The records with their floors, fit for `restore`; only while nothing is unconfirmed."""
+        if self._before:
+            raise RuntimeError("the shard has changes that are not confirmed")
+        return {
+            side.value: {
+                "index": self._index(side).arrays(),
+                "gone": [pair for pair in self.versions.of(side).items() if pair[0] not in self._index(side)],
+            }
+            for side in Side
+        }
+
+    def restore(self, number: int, arrays: Mapping[str, Any]) -> None:
+        """Takes over what `arrays` gave after change `number`, into an empty shard."""
+        for side in Side:
+            index = self._index(side)
+            index.restore(arrays[side.value]["index"])
+            self.versions.update(side, index.versions())
+            self.versions.update(side, dict(arrays[side.value]["gone"]))
+        self.number = number
 
     def load_answer(self, answer: Answer) -> None:
         """Takes over an answer of the state."""
@@ -143,16 +169,18 @@ class Shard:
             found.setdefault(demand.id, []).append(Entry(technology.id, technology.version, logit))
         return found
 
-    def best_for(self, demands: Sequence[Profile], count: int) -> list[list[Entry]]:
-        """For each demand its `count` best technologies that were not declined, whatever their score."""
-        enough = count + self.answers.most_excluded(demand.id for demand in demands)
+    def best_for(self, demands: Sequence[Profile], count: int, least: float = -math.inf) -> list[list[Entry]]:
+        """For each demand its `count` best technologies that were not declined; of those below `least` (log-odds) only
+        the best, where no other reaches it."""
+        declined = self.answers.most_excluded(demand.id for demand in demands)
+        best = self.technologies.best(demands, count + declined, least=least, below=1 + declined)
         return [
             [
                 Entry(technology.id, technology.version, logit)
-                for technology, logit in best
+                for technology, logit in found
                 if not self.answers.excludes(technology.id, technology.version, demand.id, demand.version)
             ][:count]
-            for demand, best in zip(demands, self.technologies.best(demands, enough), strict=True)
+            for demand, found in zip(demands, best, strict=True)
         ]
 
     def _index(self, side: Side) -> ProfileIndex:

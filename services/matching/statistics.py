@@ -98,7 +98,7 @@ class Model:
     @property
     def method(self) -> str:
         """What a proposal names as the method of its score."""
-        return f"{self.version}-bm25+use+bge+trees"
+        return f"{self.version}-bm25+use+bge+trees-bounded"
 
     def save(self, path: Path) -> None:
         """Writes the artefact, below a megabyte."""

@@ -22,11 +22,12 @@ Document = dict[str, Any]
 
 TECHNOLOGIES = "technologies"
 """_id: shard/technology id (every shard keeps its own copy, because no document is written from two partitions);
-shard, record, version; party, encoder, analysis (terms, surfaces, counts), vector: absent once withdrawn."""
+shard, record, version, number (of the shard's change that wrote it);
+party, encoder, analysis (terms, surfaces, counts), vector: absent once withdrawn."""
 DEMANDS = "demands"
 """The same for the demands of a shard."""
 PROPOSALS = "proposals"
-"""_id: demand id; shard, version (of the demand), proposed: its shortlist, best first."""
+"""_id: demand id; shard, version (of the demand), number (of the change), proposed: its shortlist, best first."""
 SHARDS = "shards"
 """_id: shard; number: how many polls have changed its state."""
 LABELS = "labels"
@@ -35,7 +36,7 @@ reason, method (that proposes at the time), at (when intake took the answer): fo
 ORGANISATIONS = "organisations"
 """_id: member id; version, kind."""
 SECRETS = "secrets"
-"""_id: what for; value: bytes."""
+"""_id: what for; value: random bytes: the key of the match ids, and the name of this database's state."""
 
 
 class MatchingStore:
@@ -50,16 +51,23 @@ class MatchingStore:
         for name in (TECHNOLOGIES, DEMANDS, PROPOSALS, LABELS, SHARDS, ORGANISATIONS, SECRETS):
             if name not in existing:
                 await self._database.create_collection(name)
-        await self._database[TECHNOLOGIES].create_index("shard")
-        await self._database[DEMANDS].create_index("shard")
+        for name in (TECHNOLOGIES, DEMANDS, PROPOSALS):
+            await self._database[name].create_index([("shard", 1), ("number", 1)])
         await self._database[LABELS].create_index("shard")
         await self._database[PROPOSALS].create_index([("shard", 1), ("proposed.technology", 1)])
 
     async def secret(self) -> bytes:
         """The key of the match ids, made once and kept here: 32 random bytes."""
+        return await self._kept("match_id")
+
+    async def identity(self) -> str:
+        """The name of this state, made once: what follows another database than this has another."""
+        return (await self._kept("state")).hex()
+
+    async def _kept(self, purpose: str) -> bytes:
         collection = self._database.get_collection(SECRETS, write_concern=WriteConcern("majority"))
         found = await collection.find_one_and_update(
-            {"_id": "match_id"},
+            {"_id": purpose},
             {"$setOnInsert": {"value": secrets.token_bytes(32)}},
             upsert=True,
             return_document=ReturnDocument.AFTER,
@@ -71,16 +79,18 @@ class MatchingStore:
         found = await work.collection(SHARDS).find_one({"_id": shard})
         return found["number"] if found else 0
 
-    async def load(self, shard: int) -> tuple[int, list[Change], list[Proposed], list[Answer]]:
-        """A shard's whole state with the number of its last change."""
+    async def load(self, shard: int, after: int = 0) -> tuple[int, list[Change], list[Proposed], list[Answer]]:
+        """A shard's whole state with the number of its last change; with `after`, of records and
+        shortlists only what was written after that change (answers are few: all of them)."""
+        wanted: Document = {"shard": shard, "number": {"$gt": after}} if after else {"shard": shard}
         while True:
             number = await self.committed_changes_of(shard)
             changes = [
                 documents.change(side, found)
                 for side, name in ((Side.TECHNOLOGY, TECHNOLOGIES), (Side.DEMAND, DEMANDS))
-                async for found in self._committed(name).find({"shard": shard})
+                async for found in self._committed(name).find(wanted)
             ]
-            proposed = [documents.proposed(found) async for found in self._committed(PROPOSALS).find({"shard": shard})]
+            proposed = [documents.proposed(found) async for found in self._committed(PROPOSALS).find(wanted)]
             answers = [documents.answer(found) async for found in self._committed(LABELS).find({"shard": shard})]
             if number == await self.committed_changes_of(shard):
                 return number, changes, proposed, answers
@@ -127,8 +137,8 @@ class MatchingStore:
         found = await work.collection(ORGANISATIONS).find({"_id": {"$in": list(members)}})
         return {each["_id"]: OrganisationKind(each["kind"]) for each in found}
 
-    def keep_records(self, work: UnitOfWork, shard: int, changes: Iterable[Change]) -> None:
-        """Writes the latest version of each record."""
+    def keep_records(self, work: UnitOfWork, shard: int, number: int, changes: Iterable[Change]) -> None:
+        """Writes the latest version of each record, as the shard's change `number`."""
         by_side: dict[Side, list[Change]] = {side: [] for side in Side}
         for change in changes:
             by_side[change.subject.side].append(change)
@@ -136,7 +146,9 @@ class MatchingStore:
             work.collection(_collection(side)).write(
                 [
                     ReplaceOne(
-                        {"_id": documents.id_of(shard, each.subject.id)}, documents.document(shard, each), upsert=True
+                        {"_id": documents.id_of(shard, each.subject.id)},
+                        documents.document(shard, each) | {"number": number},
+                        upsert=True,
                     )
                     for each in own
                 ]
@@ -166,7 +178,9 @@ class MatchingStore:
         """
         work.collection(PROPOSALS).write(
             [
-                ReplaceOne({"_id": each.demand}, documents.shortlist(shard, each, id_of), upsert=True)
+                ReplaceOne(
+                    {"_id": each.demand}, documents.shortlist(shard, each, id_of) | {"number": number}, upsert=True
+                )
                 for each in proposed
             ]
         )

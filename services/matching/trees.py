@@ -37,12 +37,14 @@ class Trees:
 
     def sums(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """The sum over all trees for each row of [pairs, features]."""
-        leaves = np.full((len(features), len(self.features)), _ALL, dtype=np.uint8)
+        columns = np.ascontiguousarray(features.T)
+        leaves = np.full((len(self.features), len(features)), _ALL, dtype=np.uint8)
         for split in range(LEAVES - 1):
-            fails = features[:, self.features[:, split]] > self.thresholds[:, split]
-            leaves &= np.where(fails, self.remaining[:, split], np.uint8(_ALL))
-        reached = self.values[np.arange(len(self.features)), _FIRST[leaves]]
-        return reached.sum(axis=1, dtype=np.int64) / SCALE
+            fails = columns[self.features[:, split]] > self.thresholds[:, split, np.newaxis]
+            # All bits where a pair does not fail: 0 - 1 in eight bits.
+            leaves &= self.remaining[:, split, np.newaxis] | (fails.view(np.uint8) - np.uint8(1))
+        reached = self.values[np.arange(len(self.features))[:, np.newaxis], _FIRST[leaves]]
+        return reached.sum(axis=0, dtype=np.int64) / SCALE
 
 
 def compiled(models: list[Mapping[str, Any]], weight: float) -> Trees:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from services.matching import matcher
 from services.matching.app import assemble
 from services.matching.match_id import match_id
 from services.matching.settings import MatchingSettings
-from services.matching.store import LABELS, PROPOSALS, SHARDS, TECHNOLOGIES
+from services.matching.store import LABELS, PROPOSALS, SHARDS, TECHNOLOGIES, MatchingStore
 from shared.contracts.events import (
     DemandPosted,
     DemandSearched,
@@ -519,3 +520,42 @@ async def test_work_of_another_encoder_becomes_a_dead_letter(matching: Platform)
     await matching.produce("technology.submitted", [technology("maker/one", **COATING)])
     await matching.produce("demand.posted", [demand("utility/blades", **COATING_WANTED)])
     await until_standing(matching, {("maker/one", "utility/blades")})
+
+
+async def test_a_restart_takes_over_the_snapshot_and_what_has_changed_since(
+    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await create_topics(platform)
+    whole = MatchingStore.load
+    read_after: list[int] = []
+
+    async def load(store: MatchingStore, shard: int, after: int = 0) -> Any:
+        read_after.append(after)
+        return await whole(store, shard, after)
+
+    monkeypatch.setattr(MatchingStore, "load", load)
+
+    async def run(folder: Path | None, events: Sequence[Any], pairs: set[tuple[str, str]]) -> None:
+        settings = platform.settings(MatchingSettings, snapshots=folder)
+        async with Service("matching", settings) as service:
+            owner = assemble(service, settings)
+            async with platform.running(service):
+                for topic, records in events:
+                    await platform.produce(topic, records)
+                await until_standing(platform, pairs)
+            await owner.close()
+
+    offered, asked = "technology.submitted", "demand.posted"
+    first = [(offered, [technology("maker/one", **COATING), technology("maker/gone", **COATING)])]
+    wanted = [(asked, [demand("utility/blades", **COATING_WANTED)])]
+    pairs = {("maker/one", "utility/blades"), ("maker/gone", "utility/blades")}
+    await run(tmp_path, [*first, *wanted], pairs)
+    assert (tmp_path / "shard-0.npz").is_file()
+    # Meanwhile the shard is somebody else's, who keeps no snapshots.
+    meanwhile = [(offered, [technology("maker/two", **COATING), gone(TechnologySubmitted.type, "maker/gone", 2)])]
+    pairs = {("maker/one", "utility/blades"), ("maker/two", "utility/blades")}
+    await run(None, meanwhile, pairs)
+    del read_after[:]
+    pairs |= {("maker/one", "plant/blades"), ("maker/two", "plant/blades")}
+    await run(tmp_path, [(asked, [demand("plant/blades", **COATING_WANTED)])], pairs)
+    assert read_after[0] > 0

@@ -87,8 +87,8 @@ def demand(seed: int, about: Party, is_embedded: bool = False) -> Profile:
     return demand_profile(about, counted, vector(seed, 0.6), MODEL, order(counted), more)
 
 
-def work(side: Side, seed: int, about: Party) -> WorkRecord:
-    """A work record with the words and the vector of that seed."""
+def work(side: Side, seed: int, about: Party, is_embedded: bool = False) -> WorkRecord:
+    """A work record with the words and the vectors of that seed; `is_embedded`: see above, where it is English."""
     counted = terms(some_words(random.Random(seed)))
     shown: Any = {"title": f"{side} {seed}", "language": about.language}
     fields: Any = about.model_dump()
@@ -105,4 +105,6 @@ def work(side: Side, seed: int, about: Party) -> WorkRecord:
         title_counts=[each.title for each in counted],
         body_counts=[each.body for each in counted],
         vector=vector(seed, 0.6).tobytes(),
+        order=order(counted),
+        english=english(seed, 1 if side is Side.TECHNOLOGY else 2) if is_embedded and about.language == "en" else b"",
     )

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from services.matching import ranking
 from services.matching.index import ProfileIndex
 from services.matching.lexical import SCALE, impacts, query
 from services.matching.profile import Profile, demand_profile, technology_profile
-from services.matching.ranking import english_logits, logit, overlap, pair_logit, score
+from services.matching.ranking import MOST_RAISED, english_logits, logit, overlap, pair_logit, score
 from services.matching.statistics import Model, fingerprint
 from services.matching.traits import DemandTraits, TechnologyTraits
 from services.matching.vectors import cosine, quantised
@@ -55,10 +56,25 @@ def test_an_index_gives_exactly_what_the_pair_alone_gives_in_any_batch() -> None
             assert [alone[each.id, d.id] for d in asked] == column.tolist()
 
 
+def test_the_second_stage_raises_a_pair_by_so_much_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = [(t, d) for t in technologies(40) for d in demands(40) if looked_at_again(t, d)]
+    before = [pair_logit(t, d, MODEL) for t, d in pairs]
+    assert all(z <= first_stage(t, d) + MOST_RAISED for z, (t, d) in zip(before, pairs, strict=True))
+    monkeypatch.setattr(ranking, "MOST_RAISED", -1.0)
+    after = [pair_logit(t, d, MODEL) for t, d in pairs]
+    assert after == [min(z, first_stage(t, d) - 1.0) for z, (t, d) in zip(before, pairs, strict=True)]
+    assert after != before
+
+
 def looked_at_again(technology: Profile, demand: Profile) -> bool:
+    return first_stage(technology, demand) >= MODEL.english_least
+
+
+def first_stage(technology: Profile, demand: Profile) -> float:
+    """Of two English records; minus infinity for others."""
     offered, asked = technology.traits, demand.traits
     if not isinstance(offered, TechnologyTraits) or not isinstance(asked, DemandTraits):
-        return False
+        return -np.inf
     first = english_logits(
         np.array(float(overlap(technology, demand))),
         np.array(demand.expected),
@@ -66,7 +82,7 @@ def looked_at_again(technology: Profile, demand: Profile) -> bool:
         np.array(cosine(offered.english, asked.english)),
         MODEL,
     )
-    return bool(first >= MODEL.english_least)
+    return float(first)
 
 
 def test_the_order_of_arrival_and_what_else_is_indexed_change_nothing() -> None:
@@ -195,7 +211,7 @@ def test_the_model_says_which_it_is_and_survives_a_file(tmp_path: Path) -> None:
     path = tmp_path / "model.npz"
     MODEL.save(path)
     again = Model.load(path)
-    assert again.method == MODEL.method == "3-bm25+use+bge+trees"
+    assert again.method == MODEL.method == "3-bm25+use+bge+trees-bounded"
     words = np.array([fingerprint("coat"), fingerprint("qqxyzzy")], dtype=np.uint32)
     common, rare = MODEL.share(words).tolist()
     assert again.share(words).tolist() == [common, rare]
