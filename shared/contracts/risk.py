@@ -1,6 +1,5 @@
-"""The risk of a match, and the shared model that assesses it."""
+"""The risk of a match: what it may come to, or why that cannot be said."""
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, cast
 
@@ -151,33 +150,3 @@ class RiskAssessed(EventData):
     def key(self) -> str:
         """The match's id."""
         return self.match_id
-
-
-class Parameter(Value):
-    """One parameter of the shared model: its distribution, and what is behind it."""
-
-    name: CodeWord
-    stage: OpenStage | None = None
-    distribution: CodeWord
-    """Such as beta, lognormal, triangular, constant."""
-    values: Annotated[dict[CodeWord, Number], Field(max_length=20)]
-    unit: Name | None = None
-    source: Summary
-    evidence: EvidenceWeight | None = None
-
-
-class RiskModelPublished(EventData):
-    """The shared model as it is now: whole, so that anyone can repeat an assessment."""
-
-    topic: ClassVar[str] = "risk.model"
-    type: ClassVar[str] = "tongtu.risk.model.v1"
-
-    version: ModelVersion
-    published_at: datetime
-    outcomes_used: Count
-    parameters: Annotated[tuple[Parameter, ...], Field(min_length=1, max_length=500)]
-
-    @property
-    def key(self) -> str:
-        """There is one shared model."""
-        return "model"
