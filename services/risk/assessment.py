@@ -83,7 +83,7 @@ class RiskModel:
             option_value=amount(figures.option_value),
             months_to_production=_percentiles(figures.months_to_production),
             drivers=tuple(Driver(name=name, share=share) for name, share in figures.drivers),
-            evidence=EvidenceWeight(prior_weight=figures.prior_weight, outcomes_used=0),
+            evidence=EvidenceWeight(prior_weight=figures.prior_weight, outcomes_used=figures.outcomes),
             assumptions=self._assumptions.of(basis),
         )
 

@@ -7,7 +7,7 @@ from functools import cache
 
 from services.risk.basis import Basis, LeftOut
 from services.risk.shared_model import Parameter, Range, SharedModel, SuccessPrior, Tag
-from services.risk.stages import path_to_production
+from services.risk.stages import priors_ahead, stages_with
 from shared.contracts.events import Assumption
 
 LABELS: dict[Tag, str] = {
@@ -40,6 +40,7 @@ class Assumptions:
             money.capital > 0,
             basis.by_budget,
             basis.left_out,
+            priors_ahead(self._model, case.trl, case.field),
         )
 
     def _list(
@@ -51,6 +52,7 @@ class Assumptions:
         has_capital: bool,
         by_budget: bool,
         left_out: LeftOut | None,
+        priors: tuple[int, ...],
     ) -> Iterator[Assumption]:
         model = self._model
         if trl is None:
@@ -59,7 +61,7 @@ class Assumptions:
                 value="no gate passed",
                 source=f"{LABELS['U']}: no readiness level is given, and no gate counts as passed by itself",
             )
-        stages = path_to_production(model, trl)
+        stages = stages_with(model, trl, priors)
         for stage in stages:
             yield _prior(f"success.{stage.gate.name}", stage.prior)
         if months_given:

@@ -89,7 +89,7 @@ def net_present_value(
 
     capital = money.capital * draws.capital_factor[money.estimate_class]
     running_cost = money.annual_cost * draws.operating_cost_factor[money.estimate_class]
-    margin = money.annual_revenue * draws.revenue_factor - running_cost
+    margin = money.annual_revenue * draws.revenue_factor[0] - running_cost
     value = money.value_low + money.value_width * draws.value_position
     earned = annuity * np.maximum(margin, 0.0) + value
     price = money.price_low + money.price_width * draws.price_position

@@ -13,10 +13,11 @@ import numpy as np
 from services.risk.cash_flow import MoneyColumns, net_present_value
 from services.risk.distribution import TOGETHER, describe, variance_shares
 from services.risk.draws import Array, draw
+from services.risk.drivers import Drivers
 from services.risk.paths import Path, path_with_draws
 from services.risk.project import Case
 from services.risk.shared_model import SharedModel
-from services.risk.stages import stretch
+from services.risk.stages import priors_ahead, stretch
 
 DIGITS = 9
 SMALLEST_SHARE = 0.002
@@ -58,6 +59,8 @@ class Figures:
     months_to_production: Quantiles
     drivers: tuple[tuple[str, float], ...]
     prior_weight: float
+    outcomes: int
+    """Reported outcomes behind the chances of success."""
 
 
 class Simulation:
@@ -66,26 +69,26 @@ class Simulation:
     def __init__(self, model: SharedModel) -> None:
         self.model = model
         self.draws = draw(model)
-        self._path = cache(partial(path_with_draws, model, self.draws))
+        self._path = cache(partial(path_with_draws, model, self.draws, Drivers(self.draws)))
         spread = math.exp(model.months_log_sd.value * NormalDist().inv_cdf(0.9))
         self._around_median = np.array([1 / spread, 1.0, spread])
 
     def run(self, cases: Sequence[Case]) -> list[Figures]:
         """Figures of every case, in the same order; those of one case do not depend on the others."""
-        by_start: dict[int | None, list[int]] = {}
+        by_path: dict[tuple[int | None, tuple[int, ...]], list[int]] = {}
         for position, case in enumerate(cases):
-            by_start.setdefault(case.trl, []).append(position)
+            priors = priors_ahead(self.model, case.trl, case.field)
+            by_path.setdefault((case.trl, priors), []).append(position)
         figures: dict[int, Figures] = {}
-        for trl, positions in by_start.items():
+        for (trl, priors), positions in by_path.items():
             for first in range(0, len(positions), TOGETHER):
                 together = positions[first : first + TOGETHER]
-                results = self._run_together(trl, [cases[position] for position in together])
+                results = self._run_together(self._path(trl, priors), [cases[position] for position in together])
                 figures.update(zip(together, results, strict=True))
         return [figures[position] for position in range(len(cases))]
 
-    def _run_together(self, trl: int | None, cases: list[Case]) -> list[Figures]:
-        path = self._path(trl)
-        stretches = np.array([[stretch(self.model, trl, case.planned_months)] for case in cases])
+    def _run_together(self, path: Path, cases: list[Case]) -> list[Figures]:
+        stretches = np.array([[stretch(self.model, case.trl, case.planned_months)] for case in cases])
         monies = MoneyColumns.of([case.money for case in cases])
         value = net_present_value(self.model, self.draws, path, monies, stretches)
         npv = describe(value.by_draw)
@@ -134,7 +137,8 @@ def _figures(
         committed=committed,
         months_to_production=Quantiles(*months_to_production),
         drivers=tuple(sorted((each for each in named if each[1] >= SMALLEST_SHARE), key=lambda each: -each[1])),
-        prior_weight=sum(stage.prior.effective_sample_size for stage in path.stages),
+        prior_weight=sum(stage.prior.prior_weight for stage in path.stages),
+        outcomes=sum(stage.prior.outcomes for stage in path.stages),
     )
 
 

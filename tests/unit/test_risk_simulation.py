@@ -105,7 +105,8 @@ def test_share_of_passed_gates_is_the_prior_mean_whatever_its_weight(
 ) -> None:
     gates = [gate.model_dump() for gate in model.gates]
     gates[4]["success"] = [{**gates[4]["success"][0], "mean": mean, "effective_sample_size": weight}]
-    passed = Simulation(changed(model, gates=gates)).draws.passed[4][0]
+    draws = Simulation(changed(model, gates=gates)).draws
+    passed = draws.luck[4] < draws.chance[4][0]
     assert passed.mean() == pytest.approx(mean, abs=4 * math.sqrt(mean * (1 - mean) / model.draws))
 
 
