@@ -4,41 +4,16 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from services.risk.dependence import PER_GATE, correlated_names, correlation_matrix
-
-Tag = Literal["V", "S", "U"]
-"""How well a number is known: V read at its source, S restated by a third party, U an assumption."""
-
-TechnologyReadiness = Annotated[int, Field(ge=1, le=9)]
+from services.risk.learning_parameters import NOT_REPORTED, LearningParameters
+from services.risk.parameter import Parameter, Part, Range, Tag, TechnologyReadiness
 
 MODEL_FOLDER = Path(__file__).parent / "model"
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, serialize_by_alias=True)
-
-
-class Parameter(_Part):
-    """One number with its unit and where it comes from."""
-
-    value: float = Field(ge=0, allow_inf_nan=False)
-    unit: str
-    source: str = Field(min_length=1)
-    tag: Tag
-
-
-class Range(_Part):
-    """Relative deviation from an estimate at its lower and upper end, e.g. -0.3 and +0.5."""
-
-    low: float = Field(gt=-1, le=0)
-    high: float = Field(ge=0, le=10)
-    source: str = Field(min_length=1)
-    tag: Tag
 
 
 class EstimateClassRange(Range):
@@ -53,7 +28,7 @@ class SlipAtReadiness(Parameter):
     trl: TechnologyReadiness
 
 
-class SuccessPrior(_Part):
+class SuccessPrior(Part):
     """Beta distribution of the probability to pass a gate: prior, not evidence.
 
     `from_trl` names the readiness levels at which a project must start for this prior to hold, `fields` the
@@ -98,7 +73,7 @@ class SuccessPrior(_Part):
         return 2 * bool(self.from_trl) + bool(self.fields)
 
 
-class Gate(_Part):
+class Gate(Part):
     """The end of one stage: what has to be shown there before the next stage is paid for."""
 
     name: str
@@ -120,7 +95,7 @@ class Gate(_Part):
 Kind = Literal["chance", "months", "capital", "annual_cost", "annual_revenue"]
 
 
-class Correlation(_Part):
+class Correlation(Part):
     """Of the normal variates behind every two quantities of two kinds (Gaussian copula); see `dependence`.
 
     `chance` is the probability to pass a gate, `months` the duration of a stage: every gate has one of each.
@@ -133,7 +108,7 @@ class Correlation(_Part):
     tag: Tag
 
 
-class NotUsed(_Part):
+class NotUsed(Part):
     """A published figure that was considered and left out, so that nobody has to wonder."""
 
     what: str
@@ -141,7 +116,7 @@ class NotUsed(_Part):
     tag: Tag
 
 
-class SharedModel(_Part):
+class SharedModel(Part):
     """All parameters of one model version. Two equal versions give equal figures for equal input."""
 
     version: str = Field(min_length=1)
@@ -157,6 +132,8 @@ class SharedModel(_Part):
     revenue_range: Range
     discount_rate: Parameter
     production_years: Parameter
+    months_factor: Parameter = Parameter(value=1, unit="factor on all months", source=NOT_REPORTED, tag="U")
+    learning: LearningParameters = LearningParameters()
     correlations: tuple[Correlation, ...] = ()
     """Of what these do not name, everything is independent of everything."""
     considered_and_not_used: tuple[NotUsed, ...] = ()
@@ -172,6 +149,8 @@ class SharedModel(_Part):
             raise ValueError("estimate_classes must name the classes 1 to 5 once each")
         if any(gate.months.value <= 0 or gate.cost_weight.value <= 0 for gate in self.gates):
             raise ValueError("months and cost_weight of every gate must be above 0")
+        if self.months_factor.value <= 0:
+            raise ValueError("months_factor must be above 0")
         for gate in self.gates:
             reaching = [start for start in range(1, 10) if start < gate.passed_at_trl or gate is self.gates[-1]]
             if any(all(prior.specificity(start, None) is None for prior in gate.success) for start in reaching):

@@ -72,9 +72,10 @@ def stretch(model: SharedModel, trl: int | None, planned_months: float | None) -
     """Factor on the months of every stage, for a plan that names its months from now to production.
 
     The stages share the planned months in proportion to the model's, lengthened by the slip that projects of this
-    readiness show. Without planned months the model's hold: 1.
+    readiness show. Without planned months the model's hold. Both by the factor that reported months have shown.
     """
+    learnt = model.months_factor.value
     if planned_months is None:
-        return 1.0
+        return learnt
     months = sum(model.gates[position].months.value for position in gates_ahead(model, trl))
-    return planned_months * (1 + model.slip(trl).value) / months
+    return learnt * planned_months * (1 + model.slip(trl).value) / months
