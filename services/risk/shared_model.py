@@ -77,6 +77,8 @@ class Gate(Part):
     """The end of one stage: what has to be shown there before the next stage is paid for."""
 
     name: str
+    zh: str = Field(min_length=1)
+    en: str = Field(min_length=1)
     passed_at_trl: TechnologyReadiness
     success: tuple[SuccessPrior, ...] = Field(min_length=1)
     months: Parameter
@@ -134,6 +136,14 @@ class SharedModel(Part):
     production_years: Parameter
     months_factor: Parameter = Parameter(value=1, unit="factor on all months", source=NOT_REPORTED, tag="U")
     learning: LearningParameters = LearningParameters()
+    field_correlation: Parameter = Parameter(
+        value=0.2,
+        unit="correlation of normal variates",
+        source="assumption: how alike two projects of one strategic field fare; the Basel II corporate formula uses 0.12 "
+        "to 0.24 for the assets of two firms, recalled",
+        tag="U",
+    )
+    """Between the same quantity of two projects of one strategic field, in a portfolio."""
     correlations: tuple[Correlation, ...] = ()
     """Of what these do not name, everything is independent of everything."""
     considered_and_not_used: tuple[NotUsed, ...] = ()
@@ -149,6 +159,8 @@ class SharedModel(Part):
             raise ValueError("estimate_classes must name the classes 1 to 5 once each")
         if any(gate.months.value <= 0 or gate.cost_weight.value <= 0 for gate in self.gates):
             raise ValueError("months and cost_weight of every gate must be above 0")
+        if self.field_correlation.value >= 1:
+            raise ValueError("field_correlation must be below 1")
         if self.months_factor.value <= 0:
             raise ValueError("months_factor must be above 0")
         for gate in self.gates:

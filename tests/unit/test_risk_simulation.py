@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate
 
+from services.risk.figures import Figures, significant
 from services.risk.project import Between, Case, Money
 from services.risk.shared_model import SharedModel, SuccessPrior
-from services.risk.simulation import Figures, Simulation, significant
+from services.risk.simulation import Simulation
 
 MILLION = 1e6
 
