@@ -139,8 +139,8 @@ class SharedModel(Part):
     field_correlation: Parameter = Parameter(
         value=0.2,
         unit="correlation of normal variates",
-        source="assumption: how alike two projects of one strategic field fare; the Basel II corporate formula uses 0.12 "
-        "to 0.24 for the assets of two firms, recalled",
+        source="assumption: how alike two projects of one strategic field fare; the Basel II corporate formula uses "
+        "0.12 to 0.24 for the assets of two firms, recalled",
         tag="U",
     )
     """Between the same quantity of two projects of one strategic field, in a portfolio."""
