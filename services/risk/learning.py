@@ -18,7 +18,7 @@ DIGITS = 6
 
 
 def version_of(base: str, number: int) -> str:
-    """Such as `2.17`: base model 2, the 17th learnt version; the base alone before anything was learnt."""
+    """Such as `2.17`: base model 2, the 17th version that was learnt; `2` is the base alone."""
     return base if number == 0 else f"{base}.{number}"
 
 
