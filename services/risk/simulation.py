@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from statistics import NormalDist
 
 import numpy as np
@@ -46,9 +46,9 @@ class Simulation:
         quarter = self.draws.first(self.draws.n // _QUARTER)
         known = quarter.with_months_known()
         self._quarter = quarter
-        self._path = cache(lambda key: path_with_draws(model, self.draws, drivers, *key))
-        self._quarter_path = cache(lambda key: path_with_draws(model, quarter, None, *key))
-        self._path_with_months_known = cache(lambda key: path_with_draws(model, known, None, *key))
+        self._path = cache(partial(path_with_draws, model, self.draws, drivers))
+        self._quarter_path = cache(partial(path_with_draws, model, quarter, None))
+        self._path_with_months_known = cache(partial(path_with_draws, model, known, None))
         wide = math.exp(model.months_log_sd.value * NormalDist().inv_cdf(0.9))
         self._around_median = np.array([1 / wide, 1.0, wide])
 
@@ -67,7 +67,7 @@ class Simulation:
         return [figures[position] for position in range(len(cases))]
 
     def _run_together(self, key: Key, cases: list[Case]) -> list[Figures]:
-        path = self._path(key)
+        path = self._path(*key)
         stretches = np.array([[stretch(self.model, case.trl, case.planned_months)] for case in cases])
         rows = [MoneyRow.of(case.money) for case in cases]
         money = MoneyColumns.of(rows)
@@ -94,7 +94,7 @@ class Simulation:
         self, key: Key, cases: list[Case], stretches: Array, rows: list[MoneyRow]
     ) -> list[list[tuple[str, Precision, float]]]:
         """Of each case, by how much its P90 - P10 would shrink if a number were known better; most first."""
-        path = self._quarter_path(key)
+        path = self._quarter_path(*key)
         asked: list[tuple[int, Variant | None]] = [(project, None) for project in range(len(cases))]
         asked += [(project, variant) for project, row in enumerate(rows) for variant in variants(row)]
         project = np.array([project for project, _ in asked])
@@ -109,7 +109,7 @@ class Simulation:
                 found[owner].append((variant.field, variant.precision, narrowing))
         unplanned = np.flatnonzero([case.planned_months is None for case in cases])
         if len(unplanned):
-            known = self._path_with_months_known(key)
+            known = self._path_with_months_known(*key)
             times = timeline(self.model, known, stretches[unplanned])
             money = MoneyColumns.of([rows[project] for project in unplanned])
             widths = spread(net_present_value(self.model, self._quarter, known, times, money).by_draw)
