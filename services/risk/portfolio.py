@@ -8,14 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from services.risk.distribution import TAIL
 from services.risk.draws import Array
 from services.risk.portfolio_programme import GAP, Chosen, Programme
+from services.risk.portfolio_tail import Tail, cvar95
 
-MOST_WORK = 8_000
-"""Of the search, in projects times nodes of its tree, at least ten nodes for each run of the solver; then the best
+MOST_WORK = 16_000
+"""Of the search, in projects times nodes of its tree, at least twenty nodes for each run of the solver; then the best
 choice found stands, with the gap that is left."""
 _MOST_ROUNDS_IN_PARTS = 60
+_PARTS = (0.9, 0.5, 0.1)
+"""More than so much of a project in the solution in parts makes it one to begin with."""
+_TRIED = 10
+"""Moves looked at on all draws."""
 _TOLERANCE = 1e-6
 """Of the solver, for each constraint scaled to about one."""
 _ROUNDING = 1e-9
@@ -43,27 +47,6 @@ class Choice:
     rounds: int
 
 
-class Tail:
-    """The worst 5 % of n draws with their weights, which add up to 1; where that is no whole number, one in part."""
-
-    def __init__(self, value: Array) -> None:
-        share = TAIL * len(value)
-        count = max(1, int(np.ceil(share - _ROUNDING)))
-        worst = np.argpartition(value, count - 1)[:count]
-        self.draws: NDArray[np.intp] = worst[np.argsort(value[worst], kind="stable")]
-        self.weights: Array = np.full(count, 1 / share)
-        self.weights[-1] = 1 - (count - 1) / share
-
-    def loss(self, value: Array) -> Array:
-        """Mean loss of rows (..., n) over these draws; positive is a loss."""
-        return -(value[..., self.draws] @ self.weights)
-
-
-def cvar95(value: Array) -> float:
-    """The mean loss of the worst 5 % of the draws (n,), as in an assessment; positive is a loss."""
-    return float(Tail(value).loss(value))
-
-
 def choose(candidates: Candidates, budget: float, cvar_limit: float) -> Choice:
     """The choice of the highest expected value whose outlay is within the budget and whose CVaR 95 within the limit.
 
@@ -89,14 +72,15 @@ def choose(candidates: Candidates, budget: float, cvar_limit: float) -> Choice:
     weights, bound = _in_parts(programme, candidates.value, cvar_limit, unit)
     # The solution in parts ranks the projects: what it wants most comes first.
     order = np.lexsort((-means, -np.round(weights, 6)))
-    best = rules.improved(rules.filled(rules.within_limit(weights > 0.5), order))
+    beginnings = [*(weights > part for part in _PARTS), *rules.many_small()]
+    best = max((rules.made_of(beginning, order) for beginning in beginnings), key=rules.worth)
     bound, rounds = bound * rules.scale, 0
     nodes_left = MOST_WORK // max(len(means), 1)
     while nodes_left > 0:
         rounds += 1
-        expected = float(means[best].sum())
+        expected = rules.worth(best)
         found = programme.solve(nodes_left, expected / rules.scale)
-        nodes_left -= max(found.nodes, 10)
+        nodes_left -= max(found.nodes, 20)
         if found.is_impossible:
             return Choice(best, expected, min(bound, expected * (1 + GAP)), rounds)
         # The solver was asked for better choices alone, so the one at hand is a bound as well.
@@ -109,9 +93,8 @@ def choose(candidates: Candidates, budget: float, cvar_limit: float) -> Choice:
             programme.add(tail.loss(value) / unit, cvar_limit / unit)
         else:
             programme.exclude(chosen)
-        improved = rules.improved(rules.filled(rules.within_limit(chosen), order))
-        best = max(best, improved, key=lambda choice: float(means[choice].sum()))
-    return Choice(best, float(means[best].sum()), bound, rounds)
+        best = max(best, rules.made_of(chosen, order), key=rules.worth)
+    return Choice(best, rules.worth(best), bound, rounds)
 
 
 def _in_parts(programme: Programme, value: Array, cvar_limit: float, unit: float) -> tuple[Array, float]:
@@ -142,18 +125,83 @@ class _Rules:
         """Whether budget, groups and limit hold."""
         return bool(
             self._candidates.outlay[chosen].sum() <= self._budget
-            and not (self._groups.size and (self._groups @ chosen > 1).any())
-            and cvar95(self._candidates.value[chosen].sum(axis=0)) <= self._limit
+            and not self._crowded(chosen).any()
+            and cvar95(self._total(chosen)) <= self._limit
         )
 
-    def within_limit(self, chosen: Chosen) -> Chosen:
-        """Without those that bring least for what they add to the worst draws, until everything holds."""
+    def worth(self, chosen: Chosen) -> float:
+        """Expected value of a choice."""
+        return float(self.means[chosen].sum())
+
+    def made_of(self, chosen: Chosen, order: NDArray[np.intp]) -> Chosen:
+        """A permitted choice that begins with `chosen`, as good as leaving out, filling up and exchanging make it."""
+        return self.improved(self.filled(self._reduced(chosen), order))
+
+    def many_small(self) -> Iterator[Chosen]:
+        """The budget spent without a look at the limit: on the smallest, and on the least tail for what they bring.
+
+        Many small ones lose little together where each of them alone would lose more than the limit.
+        """
+        gains = self.means > 0
+        own = np.array([cvar95(row) for row in self._candidates.value])
+        for order in (self._candidates.outlay, own / np.maximum(self.means, _ROUNDING)):
+            ranked = np.argsort(np.where(gains, order, np.inf), kind="stable")
+            fits = np.cumsum(np.where(gains, self._candidates.outlay, np.inf)[ranked]) <= self._budget
+            chosen = np.zeros_like(gains)
+            chosen[ranked[fits]] = True
+            yield chosen
+
+    def _reduced(self, chosen: Chosen) -> Chosen:
+        """Without those that bring least for what they take, until budget and groups hold, then the limit."""
         kept = chosen.copy()
+        outlay = self._candidates.outlay
+        while (crowded := self._crowded(kept)).any():
+            kept[int(np.argmin(np.where(crowded, self.means, np.inf)))] = False
+        while outlay[kept].sum() > self._budget:
+            kept[int(np.argmin(np.where(kept, self.means / np.maximum(outlay, _ROUNDING), np.inf)))] = False
         while kept.any() and not self.permits(kept):
-            losses = Tail(self._candidates.value[kept].sum(axis=0)).loss(self._candidates.value)
-            worth = self.means / np.maximum(losses / self.scale, _ROUNDING)
-            kept[int(np.argmin(np.where(kept, worth, np.inf)))] = False
+            eased = self._eased(kept)
+            if cvar95(self._total(eased)) >= cvar95(self._total(kept)):
+                losses = Tail(self._total(kept)).loss(self._candidates.value)
+                worth = self.means / np.maximum(losses / self.scale, _ROUNDING)
+                eased = kept.copy()
+                eased[int(np.argmin(np.where(kept, worth, np.inf)))] = False
+            kept = eased
         return kept
+
+    def _eased(self, kept: Chosen) -> Chosen:
+        """After the best entry, exit or exchange of those that promise most for the draws that are the worst now."""
+        total, value, outlay = self._total(kept), self._candidates.value, self._candidates.outlay
+        losses = Tail(total).loss(value)
+        enters, leaves = np.flatnonzero(~kept & ~self._crowded_with(kept)), np.flatnonzero(kept)
+        # The last row stands for no entry, the last column for no exit.
+        change = np.append(losses[enters], 0.0)[:, None] - np.append(losses[leaves], 0.0)
+        more = np.append(outlay[enters], 0.0)[:, None] - np.append(outlay[leaves], 0.0)
+        change[more > self._budget - outlay[kept].sum()] = np.inf
+        best, best_loss = kept, np.inf
+        for position in np.argsort(change, axis=None, kind="stable")[:_TRIED].tolist():
+            enter, leave = divmod(position, change.shape[1])
+            entering, leaving = enters[enter : enter + 1], leaves[leave : leave + 1]
+            loss = cvar95(total + value[entering].sum(axis=0) - value[leaving].sum(axis=0))
+            if loss < best_loss:
+                best, best_loss = kept.copy(), loss
+                best[entering], best[leaving] = True, False
+        return best
+
+    def _total(self, chosen: Chosen) -> Array:
+        return self._candidates.value[chosen].sum(axis=0)
+
+    def _crowded(self, chosen: Chosen) -> Chosen:
+        """Those that share a group with another that is chosen."""
+        if not self._groups.size:
+            return np.zeros_like(chosen)
+        return np.logical_and(chosen, self._groups[self._groups @ chosen > 1].any(axis=0))
+
+    def _crowded_with(self, chosen: Chosen) -> Chosen:
+        """Those of whose group one is chosen."""
+        if not self._groups.size:
+            return np.zeros_like(chosen)
+        return np.asarray(self._groups[self._groups @ chosen > 0].any(axis=0), dtype=np.bool_)
 
     def filled(self, chosen: Chosen, order: Sequence[int] | NDArray[np.intp]) -> Chosen:
         """With every project of `order` that gains on average and is still permitted when its turn comes."""
@@ -181,11 +229,3 @@ class _Rules:
                     other[enters], other[leaves] = True, False
                     if self.permits(other):
                         yield other
-
-
-def marginal(value: Array, chosen: Chosen) -> Array:
-    """(m,): what CVaR 95 would change by if each project were put in, or taken out where it is in."""
-    together = value[chosen].sum(axis=0)
-    now = cvar95(together)
-    others = np.where(chosen[:, None], together - value, together + value)
-    return np.array([cvar95(other) - now for other in others])

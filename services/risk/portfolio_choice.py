@@ -12,8 +12,9 @@ import numpy as np
 from services.risk.basis import Basis, basis_of
 from services.risk.distribution import Distribution, describe
 from services.risk.draws import Array
-from services.risk.portfolio import Candidates, Choice, choose, cvar95, marginal
+from services.risk.portfolio import Candidates, Choice, choose
 from services.risk.portfolio_draws import projects_by_draw
+from services.risk.portfolio_tail import cvar95, marginal
 from services.risk.project import Money
 from services.risk.shared_model import SharedModel
 from shared.contracts.events import MatchProposed

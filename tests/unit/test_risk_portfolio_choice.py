@@ -10,9 +10,9 @@ import pytest
 from catalogue import FOLDER
 from services.risk.assessment import RiskModel
 from services.risk.basis import Basis, basis_of
-from services.risk.portfolio import cvar95
 from services.risk.portfolio_choice import MixedCurrencies, Why, decide, outlay_of
 from services.risk.portfolio_draws import projects_by_draw
+from services.risk.portfolio_tail import cvar95
 from services.risk.project import Case
 from services.risk.shared_model import SharedModel
 from shared.contracts.events import MatchProposed
