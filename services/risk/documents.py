@@ -47,7 +47,8 @@ def match_state(
         "demand": {"id": proposal.demand.id, "version": proposal.demand.version},
         "trl": proposal.technology.risk.trl,
         "proposal": proposal.model_dump_json(exclude_none=True).encode(),
-        "extensions": dict(extensions),
+        # Pairs: what a header is called is for others to choose, and no name of a field here.
+        "extensions": [list(pair) for pair in extensions.items()],
         **told(number, result),
     }
 
@@ -65,7 +66,7 @@ def open_match(document: Mapping[str, Any]) -> OpenMatch:
         document["_id"],
         MatchProposed.model_validate_json(document["proposal"]),
         kind.model_validate(written),
-        document["extensions"],
+        dict(document["extensions"]),
     )
 
 

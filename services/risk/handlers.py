@@ -43,7 +43,7 @@ class Assessor:
         The figures are computed anew each time: that is quicker than looking them up, and gives the same.
         """
         current, messages = await self._learner.current(events[0], work)
-        model = await self._models.version(work, current.version)
+        model = await self._models.built(work, current)
         proposals = [event.data for event in events if event.data is not None]
         results = iter(await asyncio.to_thread(model.assess, proposals))
         assessed = {
@@ -83,7 +83,7 @@ class Assessor:
     async def assess_again(self, timers: Sequence[Timer], work: UnitOfWork) -> list[Message]:
         """Open matches whose way to production has changed since they were assessed; told where figures moved."""
         current, messages = await self._learner.current(timers[0], work)
-        model = await self._models.version(work, current.version)
+        model = await self._models.built(work, current)
         for timer in timers:
             found = await self._store.outdated(work, timer.id, current.since, self._most)
             matches = await asyncio.to_thread(_readable, found)

@@ -7,7 +7,7 @@ from collections import OrderedDict
 
 from services.risk.assessment import RiskModel
 from services.risk.shared_model import SharedModel
-from services.risk.store import RiskStore
+from services.risk.store import Current, RiskStore
 from shared.streaming import UnitOfWork
 
 MOST_KEPT = 3
@@ -15,20 +15,24 @@ MOST_KEPT = 3
 
 
 class Models:
-    """Model versions, ready to assess with. What they say never changes, so they may be kept in memory."""
+    """Model versions, ready to assess with. What they say never changes, so they may be kept in memory.
+
+    By fingerprint too: a transaction that is aborted may have made a version of this name that never was.
+    """
 
     def __init__(self, store: RiskStore) -> None:
         self._store = store
-        self._built: OrderedDict[str, RiskModel] = OrderedDict()
+        self._built: OrderedDict[tuple[str, str], RiskModel] = OrderedDict()
 
-    async def version(self, work: UnitOfWork, version: str) -> RiskModel:
-        """That version. Raises LookupError where there is none."""
-        built = self._built.get(version)
+    async def built(self, work: UnitOfWork, current: Current) -> RiskModel:
+        """The version that holds."""
+        key = current.version, current.fingerprint
+        built = self._built.get(key)
         if built is None:
-            definition = await self._store.definition(work, version)
+            definition = await self._store.definition(work, current.version)
             built = await asyncio.to_thread(lambda: RiskModel(SharedModel.model_validate_json(definition)))
-            self._built[version] = built
-        self._built.move_to_end(version)
+            self._built[key] = built
+        self._built.move_to_end(key)
         while len(self._built) > MOST_KEPT:
             self._built.popitem(last=False)
         return built
