@@ -11,7 +11,7 @@ from services.risk.draws import Array, Draws
 from services.risk.money_rows import MoneyColumns
 from services.risk.paths import Path
 from services.risk.shared_model import SharedModel
-from services.risk.timeline import Timeline, annuity
+from services.risk.timeline import Timeline, annuity, spent_until
 
 Indices = NDArray[np.intp]
 
@@ -72,11 +72,11 @@ def net_present_value(
     begun -= times.last * amounts.capital
     if decisions.last_begun is not None:
         begun *= decisions.last_begun
-    begun -= times.spent_before[-1] * amounts.capital
+    begun -= times.before_last * amounts.capital
     price = money.price_low + money.price_width * draws.price_position if money.price_width.any() else money.price_low
     begun -= price
     for row in np.flatnonzero(decisions.stop_before < len(path.stages)):
-        spent = times.spent_before[decisions.stop_before[row]][row] * amounts.capital[row]
+        spent = spent_until(path, times.pace[row], int(decisions.stop_before[row])) * amounts.capital[row]
         begun[row] = -spent - (price[row] if price.shape == begun.shape else price[row, 0])
     mean_price = price.mean(axis=1)
     return NetPresentValue(
@@ -159,7 +159,8 @@ def _decide_dependent(path: Path, times: Timeline, amounts: _Amounts) -> _Decisi
 
 def _rows(times: Timeline, project: Indices) -> Timeline:
     return Timeline(
-        spent_before=tuple(each[project] for each in times.spent_before),
+        pace=times.pace[project],
+        before_last=times.before_last[project],
         last=times.last[project],
         income=times.income[project],
         expected_spent=tuple(each[project] for each in times.expected_spent),

@@ -27,6 +27,10 @@ class Path:
     """k + 1 arrays (n,): 1.0 where every stage before the k-th was passed; the first is all ones."""
     reach: tuple[Array, ...]
     """k + 1 arrays (n,): the probability of that, given the chances drawn."""
+    cost_passed: tuple[Array, ...]
+    """k arrays (n,): the share of the capital that each stage takes, zero where it is not reached."""
+    cost_reached: tuple[Array, ...]
+    """k arrays (n,): that share times the probability of reaching the stage."""
     months_before: tuple[Array, ...]
     """k + 1 arrays (n,): months from now until the stage begins; the last one: until production begins."""
     months: tuple[Array, ...]
@@ -61,6 +65,8 @@ def path_with_draws(
         p_success=float(np.prod([stage.prior.mean for stage in stages])),
         passed=tuple(passed),
         reach=tuple(reach),
+        cost_passed=tuple(stage.cost_share * row for stage, row in zip(stages, passed[:-1], strict=True)),
+        cost_reached=tuple(stage.cost_share * row for stage, row in zip(stages, reach[:-1], strict=True)),
         months_before=tuple(before),
         months=months,
         months_to_production=np.array([sorted_quantile(np.sort(before[-1]), q) for q in (0.1, 0.5, 0.9)]),

@@ -17,8 +17,10 @@ MONTHS_PER_YEAR = 12
 class Timeline:
     """Of p projects with k stages ahead. All amounts paid at the start of a stage, all income at production."""
 
-    spent_before: tuple[Array, ...]
-    """k arrays (p, n): share of the capital spent on the stages before each one; zero before the first."""
+    pace: Array
+    """(p, 1): minus the discount rate per month of the path."""
+    before_last: Array
+    """(p, n): share of the capital spent on the stages before the last one."""
     last: Array
     """(p, n): share of the capital that the last stage takes, where it is reached."""
     income: Array
@@ -45,24 +47,35 @@ def annuity(model: SharedModel) -> float:
 def timeline(model: SharedModel, path: Path, stretch: Array) -> Timeline:
     """Of projects that run the path with all durations times `stretch` (p, 1)."""
     pace = -monthly_rate(model) * stretch
-    last = len(path.stages) - 1
-    discount = [np.ones_like(pace), *(np.exp(pace * months) for months in path.months_before[1:])]
-    shares = [stage.cost_share for stage in path.stages]
-    spent = [discount[position] * (shares[position] * path.passed[position]) for position in range(last + 1)]
-    before = [np.zeros_like(spent[0])]
-    for amount in spent[:last]:
-        before.append(before[-1] + amount)
+    *earlier, last = range(len(path.stages))
     dependent = bool(model.correlations)
+    before_last = np.zeros((len(pace), len(path.passed[0])))
+    expected_spent: list[Array] = []
+    for position in earlier:
+        discount = _discount(path, pace, position)
+        before_last += discount * path.cost_passed[position]
+        if dependent:
+            expected_spent.append(discount * path.cost_reached[position])
+    at_last, at_production = _discount(path, pace, last), np.exp(pace * path.months_before[-1])
+    if dependent:
+        expected_spent.append(at_last * path.cost_reached[last])
     durations = path.months[last:] if dependent else path.months
     return Timeline(
-        spent_before=tuple(before),
-        last=spent[last],
-        income=discount[-1] * path.passed[-1],
-        expected_spent=tuple(
-            discount[position] * (shares[position] * path.reach[position]) for position in range(last + 1)
-        )
-        if dependent
-        else (),
-        expected_income=discount[-1] * path.reach[-1] if dependent else np.empty(0),
+        pace=pace,
+        before_last=before_last,
+        last=at_last * path.cost_passed[last],
+        income=at_production * path.passed[-1],
+        expected_spent=tuple(expected_spent),
+        expected_income=at_production * path.reach[-1] if dependent else np.empty(0),
         waiting=np.array([np.exp(pace * months).mean(axis=1) for months in durations]),
     )
+
+
+def spent_until(path: Path, pace: Array, stop_before: int) -> Array:
+    """Share of the capital (n,) that one project spends on the stages before `stop_before`; `pace` is its own (1,)."""
+    return sum((_discount(path, pace, stage) * path.cost_passed[stage] for stage in range(stop_before)), np.zeros(1))
+
+
+def _discount(path: Path, pace: Array, stage: int) -> Array:
+    """At the beginning of a stage; the first begins today."""
+    return np.exp(pace * path.months_before[stage]) if stage else np.ones_like(pace)
