@@ -87,6 +87,12 @@ class Assumptions:
             yield from _range("annual_revenue", model.revenue_range)
             yield _parameter("production_years", model.production_years)
         yield _parameter("discount_rate", model.discount_rate)
+        if model.correlations:
+            pairs = ", ".join(f"{each.of} with {each.with_} {each.value:g}" for each in model.correlations)
+            tags = sorted({LABELS[each.tag] for each in model.correlations})
+            yield Assumption(
+                name="correlations", value=pairs, source=f"{'; '.join(tags)}: each with its source in the model"
+            )
         if left_out is not None:
             name, why = _LEFT_OUT[left_out]
             yield Assumption(name=f"{name}.left_out", value=0.0, source=f"{LABELS['U']}: {why}")
