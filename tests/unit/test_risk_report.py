@@ -59,6 +59,22 @@ def test_every_report_of_the_samples_is_one_page(
         assert pages_of(typeset(page(proposal, risk, language), "pdf")) == 1
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_so_is_one_where_almost_everything_is_assumed(
+    language: Language, model: SharedModel, proposals: list[MatchProposed]
+) -> None:
+    technology = proposals[0].technology
+    assert technology.risk.plan is not None
+    plan = technology.risk.plan.model_copy(update={"months": None, "estimate_class": None})
+    little = technology.risk.model_copy(update={"trl": None, "plan": plan, "price": None})
+    proposal = proposals[0].model_copy(update={"technology": technology.model_copy(update={"risk": little})})
+    [risk] = RiskModel(model).assess([proposal])
+    assert isinstance(risk, Assessment)
+    assert pages_of(typeset(page(proposal, risk, language), "pdf")) == 1
+    assert [each.name for each in risk.assumptions if not is_known(each.name)] == []
+    assert [each for each in page(proposal, risk, "zh").assumptions if re.search("[a-z]{4}_|with", each.value)] == []
+
+
 def test_chinese_glyphs_are_in_the_pdf(proposals: list[MatchProposed], assessed: list[Assessment]) -> None:
     pdf = typeset(page(proposals[0], assessed[0], "zh"), "pdf")
     assert b"NotoSansSC" in pdf

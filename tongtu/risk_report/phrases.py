@@ -34,7 +34,7 @@ PHRASES: Mapping[str, Said] = MappingProxyType(
         "cvar95_note": Said("最差 5% 情形的平均亏损（CVaR）", "conditional value at risk (CVaR)"),
         "months": Said("距投产（月）", "months to production"),
         "option_value": Said("可中止的价值", "value of the option to stop"),
-        "option_value_note": Said("因可在各关口停止而增加的期望值", "what being free to stop adds to the mean"),
+        "option_value_note": Said("因可在各关口停止而增加的期望值", "what freedom to stop adds"),
         "distribution": Said("净现值分布（{currency}）", "Net present value ({currency})"),
         "distribution_note": Said(
             "橙色为亏损，蓝色为盈利；虚线为 P10 与 P90，实线为中位数。柱高为抽样数，量程之外的抽样计入两端。",

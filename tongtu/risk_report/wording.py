@@ -50,6 +50,8 @@ NAMES: Mapping[str, Said] = MappingProxyType(
         "cost_weight": Said("费用权重", "weight of cost"),
         "production_years": Said("生产年限", "years of production"),
         "discount_rate": Said("折现率", "discount rate"),
+        "chance": Said("通过概率", "chance of passing"),
+        "correlations": Said("相关系数", "correlations"),
         "low": Said("下限", "low end"),
         "high": Said("上限", "high end"),
         "left_out": Said("未计入", "left out"),
@@ -76,7 +78,7 @@ VALUES: Mapping[str, Said] = MappingProxyType(
 )
 KNOWN_AS: Mapping[str, Said] = MappingProxyType(
     {
-        "prior, not evidence; ": Said("先验，并非证据；", "prior, not evidence; "),
+        "prior, not evidence": Said("先验，并非证据", "prior, not evidence"),
         "published, read at its source": Said("已发表，已核对原文", "published, read at its source"),
         "published, as a third party restates it": Said(
             "已发表，转引自第三方", "published, as a third party restates it"
@@ -87,6 +89,7 @@ KNOWN_AS: Mapping[str, Said] = MappingProxyType(
 """How the sources of assumptions begin; a citation after it stays in its own language."""
 
 _BETA = re.compile(r"mean of a Beta prior that weighs as much as (\S+) outcomes")
+_CORRELATION = re.compile(r"(\w+) with (\w+) (-?[\d.]+)")
 
 
 def named(code: str, language: Language) -> str:
@@ -115,28 +118,31 @@ def unit(written: str | None, language: Language) -> str:
     """The unit of an assumption."""
     if written is None:
         return ""
-    if language == "zh" and (found := _BETA.fullmatch(written)):
-        return f"Beta 先验均值，权重相当于 {found[1]} 个结果"
+    if found := _BETA.fullmatch(written):
+        return f"Beta 均值，相当于 {found[1]} 个结果" if language == "zh" else f"Beta mean, worth {found[1]} outcomes"
     return getattr(UNITS.get(written, Said(written, written)), language)
 
 
 def value(written: float | str, language: Language) -> str:
     """The value of an assumption."""
     if isinstance(written, str):
+        pairs = _CORRELATION.findall(written)
+        if pairs:
+            joined = "与" if language == "zh" else " with "
+            said = [f"{named(one, language)}{joined}{named(other, language)} {number}" for one, other, number in pairs]
+            return ("；" if language == "zh" else "; ").join(said)
         return getattr(VALUES.get(written, Said(written, written)), language)
     return f"{written:,.4g}"
 
 
 def source(written: str, language: Language) -> str:
     """The source of an assumption: how well it is known in the reader's language, then the citation as it is."""
-    said = ""
-    rest = written
+    known, _, citation = written.partition(": ")
     for begun, words in KNOWN_AS.items():
-        if rest.startswith(begun):
-            said += getattr(words, language)
-            rest = rest.removeprefix(begun)
-    citation = rest.removeprefix(": ").removeprefix("assumption: ")
-    return f"{said}{'：' if language == 'zh' else ': '}{citation}" if said and citation else said or written
+        known = known.replace(begun, getattr(words, language))
+    known = known.replace("; ", "；") if language == "zh" else known
+    citation = citation.removeprefix("assumption: ")
+    return f"{known}{'：' if language == 'zh' else ': '}{citation}" if citation else known
 
 
 def amount(text: str, currency: str, language: Language) -> str:
