@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from threadpoolctl import threadpool_limits
 
-from services.risk.handlers import REASSESSMENT, Assessor
-from services.risk.learner import PLACING, Learner
+from services.risk.handlers import Assessor
+from services.risk.learner import PLACING, REASSESSMENT, Learner
 from services.risk.settings import RiskSettings
 from services.risk.shared_model import SharedModel
 from services.risk.store import RiskStore
@@ -20,7 +18,7 @@ def assemble(service: Service, settings: RiskSettings) -> None:
     """Registers everything that the service does."""
     store = RiskStore(service.database)
     learner = Learner(store)
-    assessor = Assessor(store, learner, timedelta(seconds=settings.reassessment_pause), settings.reassessment_batch)
+    assessor = Assessor(store, learner, settings.reassessment_batch)
     base = SharedModel.load(settings.model).model_dump_json(exclude_defaults=True)
     service.at_start(lambda: store.prepare(base))
     service.on(MatchProposed, assessor.assess)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import structlog
 
 from services.risk import documents
 from services.risk.documents import OpenMatch
-from services.risk.learner import Learner
+from services.risk.learner import REASSESSMENT, Learner
 from services.risk.models import Models
 from services.risk.relevance import is_news
 from services.risk.store import RiskStore
@@ -20,22 +20,16 @@ from shared.streaming import Event, Message, Timer, UnitOfWork
 
 log = structlog.get_logger(__name__)
 
-REASSESSMENT = "reassessment"
-"""Timer that assesses matches again; one for each stream, so that all that is said of a match keeps its order."""
-
 
 class Assessor:
     """Assesses proposals with the version of the shared model that holds."""
 
-    def __init__(self, store: RiskStore, learner: Learner, pause: timedelta, most: int) -> None:
-        """`pause`: how often each stream looks for matches to assess again; `most` of them in one transaction."""
+    def __init__(self, store: RiskStore, learner: Learner, most: int) -> None:
+        """`most`: matches of one stream that are assessed again in one transaction."""
         self._store = store
         self._learner = learner
         self._models = Models(store)
-        self._pause = pause
         self._most = most
-        self._watched: set[str] = set()
-        """Streams that have their timer. Set anew by each process, so that one that was lost comes back."""
 
     async def assess(self, events: Sequence[Event[MatchProposed]], work: UnitOfWork) -> list[Message]:
         """Each proposal goes on with its risk, or with why there is none; one that no longer holds goes on as null.
@@ -66,7 +60,8 @@ class Assessor:
                 first = documents.first_forecast(current.number, factor, risk.assessment)
                 new.discard(risk.match_id)
             self._store.keep_match(work, risk.proposal, state, first)
-        self._watch(events, work)
+        if new_streams := {event.stream for event in events}.difference(current.streams):
+            self._store.add_streams(work, new_streams)
         _log_failures(assessed.values())
         return messages + [
             Message(
@@ -104,16 +99,9 @@ class Assessor:
                 for risk, extensions in told
             ]
             _log_failures(risk for risk, _ in told)
-            pause = timedelta(0) if len(found) == self._most else self._pause
-            work.set_timer(timer, REASSESSMENT, timer.id, datetime.now(UTC) + pause, {})
+            if len(found) == self._most:
+                work.set_timer(timer, REASSESSMENT, timer.id, datetime.now(UTC), {})
         return messages
-
-    def _watch(self, events: Sequence[Event[MatchProposed]], work: UnitOfWork) -> None:
-        first = {event.stream: event for event in reversed(events) if event.stream not in self._watched}
-        for stream, event in first.items():
-            work.set_timer(event, REASSESSMENT, stream, datetime.now(UTC) + self._pause, {})
-        if first:
-            work.after_commit(lambda: self._watched.update(first))
 
 
 def _readable(found: Iterable[documents.Document]) -> dict[str, OpenMatch]:

@@ -22,6 +22,8 @@ from shared.streaming import Event, Message, Timer, UnitOfWork
 
 PLACING = "placing"
 """Timer that looks whether outcomes have a match by now; there is one, for all of them."""
+REASSESSMENT = "reassessment"
+"""Timer that assesses matches again; one for each stream, so that all that is said of a match keeps its order."""
 FIRST_LOOK = timedelta(seconds=2)
 """Each further pause is twice as long; after a day only a further outcome has them looked at again."""
 LONGEST_PAUSE = timedelta(days=1)
@@ -119,9 +121,12 @@ class Learner:
             return before, []
         moved = starts_that_differ(old, new.model) if old else []
         since = {**(before.since if before else {}), **{str(start): number for start in moved}}
-        current = Current(new.model.version, number, base.version, new.fingerprint, since)
+        streams = before.streams if before else ()
+        current = Current(new.model.version, number, base.version, new.fingerprint, since, streams)
         published = publication_of(new.model, datetime.now(UTC), new.learning, new.outcomes)
         self._store.keep_model(work, current, published)
+        for stream in streams if moved else ():
+            work.set_timer_of(stream, REASSESSMENT, stream, datetime.now(UTC), {})
         message = Message(
             RiskModelPublished.topic, published.key, RiskModelPublished.type, published, cause, private=True
         )

@@ -17,11 +17,6 @@ class RiskSettings(ServiceSettings):
         "2"
     )
     """The model file to start from, in services/risk/model; what outcomes have taught is added to it."""
-    reassessment_pause: Annotated[
-        float,
-        Field(gt=0, le=3600, validation_alias=AliasChoices("TONGTU_RISK_REASSESSMENT_PAUSE", "reassessment_pause")),
-    ] = 5.0
-    """Seconds after which each partition looks again whether a new model version concerns its matches."""
     reassessment_batch: Annotated[
         int,
         Field(ge=1, le=1000, validation_alias=AliasChoices("TONGTU_RISK_REASSESSMENT_BATCH", "reassessment_batch")),

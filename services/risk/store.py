@@ -25,7 +25,7 @@ result, day, months, subject (of its match: technology, trl, field, first foreca
 MODELS = "models"
 """_id: version; number, base, definition (the whole model as a file), learning (as published).
 _id `current`: version, number, base, fingerprint, since (by readiness level, the number of the last version that
-changed anything on its way).
+changed anything on its way), streams (input partitions that matches have come from).
 _id `wanted`: definition (of the base model that the latest process to start was told to use)."""
 
 CURRENT = "current"
@@ -41,6 +41,7 @@ class Current:
     base: str
     fingerprint: str
     since: Mapping[str, int]
+    streams: Sequence[str]
 
 
 class RiskStore:
@@ -153,6 +154,14 @@ class RiskStore:
         if found is None:
             raise LookupError(f"no model version {version}")
         return found["definition"]
+
+    def add_streams(self, work: UnitOfWork, streams: Iterable[str]) -> None:
+        """Notes input partitions that matches come from.
+
+        In the document that a new version replaces: one that is made meanwhile conflicts, and then knows of them.
+        """
+        change = {"$addToSet": {"streams": {"$each": sorted(streams)}}}
+        work.collection(MODELS).write([UpdateOne({"_id": CURRENT}, change)])
 
     def keep_model(self, work: UnitOfWork, current: Current, published: RiskModelPublished) -> None:
         """Makes it the version that holds; all versions stay. Of two that do this at once, one finds it done."""

@@ -28,7 +28,6 @@ from tests.platform import Headers, Platform, event_headers, eventually
 from tests.risk_worker import QUICK
 
 BASE = SharedModel.load(RiskSettings().model)
-PAUSE = 0.2
 Record = tuple[str, bytes | None, Headers]
 
 
@@ -61,7 +60,7 @@ def taken_back(id: str, version: int) -> Record:
 
 @asynccontextmanager
 async def risk_service(platform: Platform, **settings: Any) -> AsyncIterator[None]:
-    chosen = platform.settings(RiskSettings, reassessment_pause=PAUSE, **settings)
+    chosen = platform.settings(RiskSettings, **settings)
     async with Service("risk", chosen, options=QUICK) as service:
         assemble(service, chosen)
         async with platform.running(service):
@@ -323,8 +322,8 @@ async def test_killed_while_learning_and_while_assessing_again_each_is_done_once
     await platform.produce("outcome.recorded", [outcome(str(n), names[n]) for n in range(6)])
 
     def start(*kill: str) -> subprocess.Popen[bytes]:
-        quick = {"TONGTU_RISK_REASSESSMENT_PAUSE": str(PAUSE), "TONGTU_RISK_REASSESSMENT_BATCH": "7"}
-        return platform.start_process("tests.risk_worker", *kill, TONGTU_SESSION_TIMEOUT="1", **quick)
+        few = {"TONGTU_RISK_REASSESSMENT_BATCH": "7"}
+        return platform.start_process("tests.risk_worker", *kill, TONGTU_SESSION_TIMEOUT="1", **few)
 
     # The first dies over the outcomes; so does the next, or over the first matches that it assesses again.
     for _ in range(2):
@@ -351,8 +350,9 @@ async def test_another_model_file_is_taken_up_with_what_was_learnt(platform: Pla
         await platform.produce("outcome.recorded", [outcome("1", "m")])
         await model_with(platform, 1)
     async with risk_service(platform, model=versions[1]):
+        await platform.produce("match.proposed", matches(["new"]))
         await eventually(lambda: _version_is(platform, f"{versions[1]}.2"))
-        found = await settled(platform, ["m"])
+        found = await settled(platform, ["m", "new"])
     model = (await models(platform))[-1]
     assert model.learning is not None
     assert (model.learning.reason, model.learning.previous) == ("base", f"{versions[0]}.1")
