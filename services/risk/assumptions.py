@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache, partial
 
 from services.risk.basis import Basis, LeftOut
 from services.risk.shared_model import Parameter, Range, SharedModel, SuccessPrior, Tag
@@ -27,6 +27,7 @@ class Assumptions:
 
     def __init__(self, model: SharedModel) -> None:
         self._model = model
+        self._priors = lru_cache(1024)(partial(priors_ahead, model))
         self._built = cache(lambda *key: tuple(self._list(*key)))
 
     def of(self, basis: Basis) -> tuple[Assumption, ...]:
@@ -40,7 +41,7 @@ class Assumptions:
             money.capital > 0,
             basis.by_budget,
             basis.left_out,
-            priors_ahead(self._model, case.trl, case.field),
+            self._priors(case.trl, case.field),
         )
 
     def _list(

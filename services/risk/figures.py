@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,8 +13,7 @@ from shared.contracts.events import Precision
 DIGITS = 9
 
 
-@dataclass(frozen=True, slots=True)
-class Quantiles:
+class Quantiles(NamedTuple):
     """10th, 50th and 90th percentile."""
 
     p10: float
@@ -21,8 +21,7 @@ class Quantiles:
     p90: float
 
 
-@dataclass(frozen=True, slots=True)
-class StageFigures:
+class StageFigures(NamedTuple):
     """A stage still ahead: `p_success` given that it is reached, its months."""
 
     name: str

@@ -23,6 +23,10 @@ class Path:
     stages: tuple[Stage, ...]
     p_success: float
     """Of all stages: the product of the prior means."""
+    prior_weight: float
+    """Of all stages: outcomes that the priors weigh as much as."""
+    outcomes: int
+    """Of all stages: reported outcomes behind the chances."""
     passed: tuple[Array, ...]
     """k + 1 arrays (n,): 1.0 where every stage before the k-th was passed; the first is all ones."""
     reach: tuple[Array, ...]
@@ -63,6 +67,8 @@ def path_with_draws(
     return Path(
         stages=stages,
         p_success=float(np.prod([stage.prior.mean for stage in stages])),
+        prior_weight=sum(stage.prior.prior_weight for stage in stages),
+        outcomes=sum(stage.prior.outcomes for stage in stages),
         passed=tuple(passed),
         reach=tuple(reach),
         cost_passed=tuple(stage.cost_share * row for stage, row in zip(stages, passed[:-1], strict=True)),

@@ -204,5 +204,11 @@ class SharedModel(Part):
 
         A level is looked up, never interpolated or averaged: readiness levels are ordinal. Not known counts as lowest.
         """
-        level = 1 if start_trl is None else start_trl
-        return min(self.schedule_slip, key=lambda each: abs(each.trl - level))
+        return self._slips[1 if start_trl is None else start_trl]
+
+    @cached_property
+    def _slips(self) -> dict[int, SlipAtReadiness]:
+        return {
+            level: min(self.schedule_slip, key=lambda each: abs(each.trl - level))
+            for level in range(1, 10)
+        }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from statistics import NormalDist
 
 import numpy as np
@@ -51,6 +51,7 @@ class Simulation:
         eighth = self.draws.first(self.draws.n // _EIGHTH)
         known = eighth.with_months_known()
         self._eighth = eighth
+        self._priors = lru_cache(1024)(partial(priors_ahead, model))
         self._path = cache(partial(path_with_draws, model, self.draws, drivers))
         self._eighth_path = cache(partial(path_with_draws, model, eighth, None))
         self._path_with_months_known = cache(partial(path_with_draws, model, known, None))
@@ -61,7 +62,7 @@ class Simulation:
         """Figures of every case, in the same order; those of one case do not depend on the others."""
         by_path: dict[Key, list[int]] = {}
         for position, case in enumerate(cases):
-            key = case.trl, priors_ahead(self.model, case.trl, case.field)
+            key = case.trl, self._priors(case.trl, case.field)
             by_path.setdefault(key, []).append(position)
         figures: dict[int, Figures] = {}
         for key, positions in by_path.items():
@@ -156,6 +157,6 @@ def _figures(path: Path, row: list[float], p_loss: float, narrowings: list[Narro
         months_to_production=Quantiles(*row[8:11]),
         drivers=tuple(sorted((each for each in named if each[1] >= SMALLEST_SHARE), key=lambda each: -each[1])),
         missing_information=tuple(narrowings),
-        prior_weight=sum(stage.prior.prior_weight for stage in path.stages),
-        outcomes=sum(stage.prior.outcomes for stage in path.stages),
+        prior_weight=path.prior_weight,
+        outcomes=path.outcomes,
     )
