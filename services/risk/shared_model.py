@@ -208,7 +208,4 @@ class SharedModel(Part):
 
     @cached_property
     def _slips(self) -> dict[int, SlipAtReadiness]:
-        return {
-            level: min(self.schedule_slip, key=lambda each: abs(each.trl - level))
-            for level in range(1, 10)
-        }
+        return {level: min(self.schedule_slip, key=lambda each: abs(each.trl - level)) for level in range(1, 10)}
