@@ -18,7 +18,7 @@ install: $(filter .uv/bin/uv,$(UV))
 	@$(UV) sync --quiet --frozen --all-extras --group fit
 
 demo: $(filter .uv/bin/uv,$(UV))  ## the whole platform on this machine: sample records in, proposals with risk out
-	@$(UV) sync --quiet --frozen --all-extras --no-dev --inexact
+	@$(UV) sync --quiet --frozen --all-extras --no-extra reports --no-dev --inexact
 	@$(RUN)/tongtu demo
 
 test: install  ## all tests, on real Kafka and MongoDB

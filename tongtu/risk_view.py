@@ -34,6 +34,7 @@ def show_assessment(risk: Assessment | NotAssessed, with_assumptions: bool = Tru
     _show_distribution(risk)
     _show_timeline(risk)
     _show_drivers(risk)
+    _show_missing_information(risk)
     if with_assumptions:
         _show_assumptions(risk)
     else:
@@ -154,6 +155,15 @@ def _show_drivers(risk: Assessment) -> None:
     for driver in risk.drivers:
         bar = "█" * round(driver.share * 40)
         say(f"  {driver.name.replace('_', ' '):<{longest}} {bar:<40} {percent(driver.share)}")
+    say()
+
+
+def _show_missing_information(risk: Assessment) -> None:
+    if not risk.missing_information:
+        return
+    say("what would narrow it", "bold")
+    for each in risk.missing_information:
+        say(f"  {each.wording.en}")
     say()
 
 

@@ -40,7 +40,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         TechnologyDraft.type: Kind(RecordKind.TECHNOLOGY, TechnologyDraft, True),
         DemandDraft.type: Kind(RecordKind.DEMAND, DemandDraft, True),
         AnswerDraft.type: Kind(RecordKind.ANSWER, AnswerDraft, False),
-        OutcomeDraft.type: Kind(RecordKind.OUTCOME, OutcomeDraft, False),
+        OutcomeDraft.type: Kind(RecordKind.OUTCOME, OutcomeDraft, True),
     }
 )
 

@@ -14,7 +14,7 @@ from services.intake.reading import read
 from services.intake.replies import receipt_for, receipt_for_expiry, rejection_for
 from services.intake.statements import Refusal, Statement
 from shared.contracts.base import InboxMessage
-from shared.contracts.events import DemandPosted, MatchProposed, RecordKind, TechnologySubmitted
+from shared.contracts.events import DemandPosted, MatchProposed, OutcomeRecorded, RecordKind, TechnologySubmitted
 from shared.streaming import Event, Message, Timer, UnitOfWork
 
 EXPIRY = "expiry"
@@ -26,7 +26,11 @@ FIRST_LOOK = timedelta(seconds=1)
 FIRST_LOOK_SECONDS = FIRST_LOOK.total_seconds()
 LONGEST_PAUSE = timedelta(hours=1)
 VERSION_ATTRIBUTE = "recordversion"
-_CANONICAL = {RecordKind.TECHNOLOGY: TechnologySubmitted, RecordKind.DEMAND: DemandPosted}
+_CANONICAL = {
+    RecordKind.TECHNOLOGY: TechnologySubmitted,
+    RecordKind.DEMAND: DemandPosted,
+    RecordKind.OUTCOME: OutcomeRecorded,
+}
 
 
 def now_utc() -> datetime:

@@ -1,15 +1,15 @@
-"""The risk service: proposals in, proposals with their risk out."""
+"""The risk service: proposals in, proposals with their risk out; outcomes in, a better model out."""
 
 from __future__ import annotations
 
 from threadpoolctl import threadpool_limits
 
-from services.risk.assessment import RiskModel
 from services.risk.handlers import Assessor
+from services.risk.learner import PLACING, REASSESSMENT, Learner
 from services.risk.settings import RiskSettings
 from services.risk.shared_model import SharedModel
 from services.risk.store import RiskStore
-from shared.contracts.events import MatchProposed
+from shared.contracts.events import MatchProposed, OutcomeRecorded
 from shared.runtime.service import Service
 from shared.runtime.settings import load
 
@@ -17,9 +17,14 @@ from shared.runtime.settings import load
 def assemble(service: Service, settings: RiskSettings) -> None:
     """Registers everything that the service does."""
     store = RiskStore(service.database)
-    assessor = Assessor(RiskModel(SharedModel.load(settings.model)), store)
-    service.at_start(store.prepare)
+    learner = Learner(store)
+    assessor = Assessor(store, learner, settings.reassessment_batch)
+    base = SharedModel.load(settings.model).model_dump_json(exclude_defaults=True)
+    service.at_start(lambda: store.prepare(base))
     service.on(MatchProposed, assessor.assess)
+    service.on(OutcomeRecorded, learner.learn)
+    service.on_timer(REASSESSMENT, assessor.assess_again)
+    service.on_timer(PLACING, learner.place)
 
 
 async def main() -> None:

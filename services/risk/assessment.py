@@ -7,14 +7,16 @@ from collections.abc import Sequence
 
 from services.risk.assumptions import Assumptions
 from services.risk.basis import Basis, Missing, basis_of
+from services.risk.figures import DIGITS, Figures, Quantiles
 from services.risk.shared_model import SharedModel
-from services.risk.simulation import DIGITS, Figures, Quantiles, Simulation
+from services.risk.simulation import Simulation
 from shared.contracts.events import (
     AmountDistribution,
     Assessment,
     Driver,
     EvidenceWeight,
     MatchProposed,
+    MissingInformation,
     NotAssessed,
     NotAssessedReason,
     Percentiles,
@@ -83,7 +85,11 @@ class RiskModel:
             option_value=amount(figures.option_value),
             months_to_production=_percentiles(figures.months_to_production),
             drivers=tuple(Driver(name=name, share=share) for name, share in figures.drivers),
-            evidence=EvidenceWeight(prior_weight=figures.prior_weight, outcomes_used=0),
+            missing_information=tuple(
+                MissingInformation(field=field, precision=precision, narrows=narrows)
+                for field, precision, narrows in figures.missing_information
+            ),
+            evidence=EvidenceWeight(prior_weight=figures.prior_weight, outcomes_used=figures.outcomes),
             assumptions=self._assumptions.of(basis),
         )
 

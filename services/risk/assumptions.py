@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache, partial
 
 from services.risk.basis import Basis, LeftOut
 from services.risk.shared_model import Parameter, Range, SharedModel, SuccessPrior, Tag
-from services.risk.stages import path_to_production
+from services.risk.stages import priors_ahead, stages_with
 from shared.contracts.events import Assumption
 
 LABELS: dict[Tag, str] = {
@@ -27,6 +27,7 @@ class Assumptions:
 
     def __init__(self, model: SharedModel) -> None:
         self._model = model
+        self._priors = lru_cache(1024)(partial(priors_ahead, model))
         self._built = cache(lambda *key: tuple(self._list(*key)))
 
     def of(self, basis: Basis) -> tuple[Assumption, ...]:
@@ -40,6 +41,7 @@ class Assumptions:
             money.capital > 0,
             basis.by_budget,
             basis.left_out,
+            self._priors(case.trl, case.field),
         )
 
     def _list(
@@ -51,6 +53,7 @@ class Assumptions:
         has_capital: bool,
         by_budget: bool,
         left_out: LeftOut | None,
+        priors: tuple[int, ...],
     ) -> Iterator[Assumption]:
         model = self._model
         if trl is None:
@@ -59,7 +62,7 @@ class Assumptions:
                 value="no gate passed",
                 source=f"{LABELS['U']}: no readiness level is given, and no gate counts as passed by itself",
             )
-        stages = path_to_production(model, trl)
+        stages = stages_with(model, trl, priors)
         for stage in stages:
             yield _prior(f"success.{stage.gate.name}", stage.prior)
         if months_given:
@@ -85,6 +88,12 @@ class Assumptions:
             yield from _range("annual_revenue", model.revenue_range)
             yield _parameter("production_years", model.production_years)
         yield _parameter("discount_rate", model.discount_rate)
+        if model.correlations:
+            pairs = ", ".join(f"{each.of} with {each.with_} {each.value:g}" for each in model.correlations)
+            tags = sorted({LABELS[each.tag] for each in model.correlations})
+            yield Assumption(
+                name="correlations", value=pairs, source=f"{'; '.join(tags)}: each with its source in the model"
+            )
         if left_out is not None:
             name, why = _LEFT_OUT[left_out]
             yield Assumption(name=f"{name}.left_out", value=0.0, source=f"{LABELS['U']}: {why}")

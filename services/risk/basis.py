@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from services.risk.field import field_of_proposal
 from services.risk.project import Between, Case, Money
 from shared.contracts.events import MatchProposed, MoneyRange, NotAssessedReason
 
@@ -55,9 +56,10 @@ class _Amounts:
     price_currency: str | None
     budget: Between | None
     budget_currency: str | None
+    field: str | None
 
     def case(self, money: Money) -> Case:
-        return Case(self.trl, self.months, money)
+        return Case(self.trl, self.months, money, self.field)
 
     @property
     def missing_of_plan(self) -> tuple[str, ...]:
@@ -156,6 +158,7 @@ def _amounts_of(proposal: MatchProposed) -> _Amounts:
         price_currency=price.currency if price else None,
         budget=_between(budget),
         budget_currency=budget.currency if budget else None,
+        field=field_of_proposal(proposal),
     )
 
 

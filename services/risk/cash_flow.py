@@ -2,60 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.risk.draws import Array, Draws
+from services.risk.money_rows import MoneyColumns
 from services.risk.paths import Path
-from services.risk.project import Money
 from services.risk.shared_model import SharedModel
+from services.risk.timeline import Timeline, annuity, spent_until
 
-MONTHS_PER_YEAR = 12
-
-
-@dataclass(frozen=True, slots=True)
-class MoneyColumns:
-    """The money of m projects as columns (m, 1), each project in its own scale (its largest amount is 1)."""
-
-    capital: Array
-    annual_revenue: Array
-    annual_cost: Array
-    price_low: Array
-    price_width: Array
-    value_low: Array
-    value_width: Array
-    estimate_class: NDArray[np.intp]
-    """Shape (m,), 0 for class 1 to 4 for class 5."""
-
-    @classmethod
-    def of(cls, monies: Sequence[Money]) -> MoneyColumns:
-        """The columns of these projects."""
-        rows = np.array(
-            [
-                (
-                    money.capital,
-                    money.annual_revenue,
-                    money.annual_cost,
-                    money.price.low,
-                    money.price.high - money.price.low,
-                    money.value.low,
-                    money.value.high - money.value.low,
-                )
-                for money in monies
-            ]
-        ) / np.array([[money.largest] for money in monies])
-        capital, revenue, cost, price_low, price_width, value_low, value_width = np.hsplit(rows, rows.shape[1])
-        classes = np.array([money.estimate_class - 1 for money in monies], dtype=np.intp)
-        return cls(capital, revenue, cost, price_low, price_width, value_low, value_width, classes)
-
-    @property
-    def uncertain(self) -> NDArray[np.bool_]:
-        """Shape (m, 5): which of `Draws.money_drivers`, in that order, matter to a project at all."""
-        amounts = [self.capital, self.annual_revenue, self.annual_cost, self.price_width, self.value_width]
-        return np.hstack(amounts) > 0
+Indices = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,61 +28,142 @@ class NetPresentValue:
     committed: Array
 
 
+@dataclass(frozen=True, slots=True)
+class _Amounts:
+    """Of m projects in each draw, (m, n): what the plan costs, and what production is worth when it begins."""
+
+    capital: Array
+    margins: Array
+    """Of all years, before closing a production that loses money; with the value received once."""
+    earned: Array
+    """The same where a production that loses money is closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Decisions:
+    """`stop_before` (m,): the first stage after the first that is not begun in any draw, or k if there is none.
+
+    `last_begun` (m, n): whether the last stage is begun, if it comes to that. The two expectations (m,) are without
+    the price.
+    """
+
+    stop_before: Indices
+    last_begun: NDArray[np.bool_] | None
+    worth: Array
+    committed: Array
+
+
 def net_present_value(
-    model: SharedModel, draws: Draws, path: Path, money: MoneyColumns, stretch: Array
+    model: SharedModel, draws: Draws, path: Path, times: Timeline, money: MoneyColumns, project: Indices | None = None
 ) -> NetPresentValue:
     """Discounted to today, price and first stage always paid (not to begin at all is no risk and no news).
 
     Each stage is paid when it begins; a failed one ends the project. Before the last stage the estimate of cost and
     the market are known (AACE: a class 3 estimate is what authorises), so the project goes on only in the draws where
-    that is worth it; at the gates before it only expectations are known, so it goes on in all draws or in none. A
-    production that earns less than it costs to run is closed. This policy is optimal for that order of news, because
-    success and durations of later stages say nothing earlier. `stretch` (m, 1) lengthens all durations.
+    that is worth it at the average chance and duration of the last stage; at the gates before it only expectations
+    are known, so it goes on in all draws or in none. A production that earns less than it costs to run is closed.
+    `project` (m,) says to which row of `times` each row of `money` belongs; None: row by row.
     """
-    rate = np.log1p(model.discount_rate.value) / MONTHS_PER_YEAR
-    years = model.production_years.value
-    annuity = years if rate == 0 else -np.expm1(-rate * MONTHS_PER_YEAR * years) / (rate * MONTHS_PER_YEAR)
-    stages = path.stages
-    last = len(stages) - 1
-
-    capital = money.capital * draws.capital_factor[money.estimate_class]
-    running_cost = money.annual_cost * draws.operating_cost_factor[money.estimate_class]
-    margin = money.annual_revenue * draws.revenue_factor - running_cost
-    value = money.value_low + money.value_width * draws.value_position
-    earned = annuity * np.maximum(margin, 0.0) + value
-    price = money.price_low + money.price_width * draws.price_position
-
-    # Seen from the beginning of a stage: what going on is worth. First the last stage, draw by draw.
-    chance = [stage.prior.mean for stage in stages]
-    waiting = [np.exp(-rate * stretch * months).mean(axis=1) for months in path.months]
-    to_win = (chance[last] * waiting[last])[:, None]
-    at_last_gate = to_win * earned - stages[last].cost_share * capital
-    worth = np.maximum(at_last_gate, 0.0).mean(axis=1) if last else at_last_gate.mean(axis=1)
-    committed = (to_win * (annuity * margin + value) - stages[last].cost_share * capital).mean(axis=1)
-    going_on: list[Array] = []
-    mean_capital = capital.mean(axis=1)
-    for position in range(last - 1, -1, -1):
-        spent = stages[position].cost_share * mean_capital
-        worth = chance[position] * waiting[position] * worth - spent
-        committed = chance[position] * waiting[position] * committed - spent
-        if position:
-            going_on.insert(0, (worth > 0).astype(np.float64)[:, None])
-            worth = np.maximum(worth, 0.0)
-
-    # Now the draws, along the same decisions.
-    on: Array = np.ones_like(stretch)
-    spent_share = np.zeros_like(capital)
-    for position in range(last):
-        if position:
-            on = on * going_on[position - 1]
-        discount = np.exp(-rate * stretch * path.months_before[position]) if position else 1.0
-        spent_share += on * (stages[position].cost_share * path.passed[position]) * discount
-    if last:
-        on = on * (at_last_gate > 0)
-    discount = np.exp(-rate * stretch * path.months_before[last]) if last else 1.0
-    spent_share += on * (stages[last].cost_share * path.passed[last]) * discount
-    income = on * path.passed[last + 1] * np.exp(-rate * stretch * path.months_before[last + 1]) * earned
+    amounts = _amounts(model, draws, money)
+    times = times if project is None else _rows(times, project)
+    decide = _decide_dependent if model.correlations else _decide_independent
+    decisions = decide(path, times, amounts)
+    begun = times.income * amounts.earned
+    begun -= times.last * amounts.capital
+    if decisions.last_begun is not None:
+        begun *= decisions.last_begun
+    begun -= times.before_last * amounts.capital
+    price = money.price_low + money.price_width * draws.price_position if money.price_width.any() else money.price_low
+    begun -= price
+    for row in np.flatnonzero(decisions.stop_before < len(path.stages)):
+        spent = spent_until(path, times.pace[row], int(decisions.stop_before[row])) * amounts.capital[row]
+        begun[row] = -spent - (price[row] if price.shape == begun.shape else price[row, 0])
     mean_price = price.mean(axis=1)
     return NetPresentValue(
-        by_draw=income - capital * spent_share - price, option_value=worth - committed, committed=committed - mean_price
+        by_draw=begun,
+        option_value=decisions.worth - decisions.committed,
+        committed=decisions.committed - mean_price,
+    )
+
+
+def _amounts(model: SharedModel, draws: Draws, money: MoneyColumns) -> _Amounts:
+    years = annuity(model)
+    margins = (years * money.annual_revenue) * draws.revenue_factor[money.revenue_row]
+    margins -= (years * money.annual_cost) * draws.operating_cost_factor[money.cost_row]
+    earned = np.maximum(margins, 0.0)
+    if money.value_low.any() or money.value_width.any():
+        value = money.value_low + money.value_width * draws.value_position
+        margins += value
+        earned += value
+    return _Amounts(money.capital * draws.capital_factor[money.capital_row], margins, earned)
+
+
+def _worth_at_last_gate(path: Path, times: Timeline, amounts: _Amounts) -> Array:
+    """Of going on, seen from there with amounts known: at the average chance and duration of the last stage."""
+    last = path.stages[-1]
+    worth = (last.prior.mean * times.waiting[-1])[:, None] * amounts.earned
+    worth -= last.cost_share * amounts.capital
+    return worth
+
+
+def _decide_independent(path: Path, times: Timeline, amounts: _Amounts) -> _Decisions:
+    """Where nothing depends on anything, an expectation of a product is the product of expectations, without noise.
+
+    The policy is then the best one for the order of news, because success and durations say nothing about later ones.
+    """
+    stages, last = path.stages, len(path.stages) - 1
+    at_last_gate = _worth_at_last_gate(path, times, amounts)
+    to_win = (stages[last].prior.mean * times.waiting[last])[:, None]
+    committed = (to_win * amounts.margins - stages[last].cost_share * amounts.capital).mean(axis=1)
+    worth = np.maximum(at_last_gate, 0.0).mean(axis=1) if last else at_last_gate.mean(axis=1)
+    stop_before = np.full(len(worth), last + 1)
+    mean_capital = amounts.capital.mean(axis=1)
+    for position in range(last - 1, -1, -1):
+        spent = stages[position].cost_share * mean_capital
+        passing = stages[position].prior.mean * times.waiting[position]
+        worth, committed = passing * worth - spent, passing * committed - spent
+        if position:
+            stop_before = np.where(worth > 0, stop_before, position)
+            worth = np.maximum(worth, 0.0)
+    return _Decisions(stop_before, at_last_gate > 0 if last else None, worth, committed)
+
+
+def _decide_dependent(path: Path, times: Timeline, amounts: _Amounts) -> _Decisions:
+    """Where chances, durations and costs go together: expectations over the draws, each with its chance of arriving.
+
+    What a project has seen so far says something about what is ahead, which this rule leaves unused except at the
+    last gate, and there for the amounts alone: a rule that people can follow. It is replaced by going on in any case
+    where that is worth more, so that the freedom to stop is never worth less than nothing.
+    """
+    last = len(path.stages) - 1
+    flow = times.expected_income * amounts.earned
+    flow -= times.expected_spent[last] * amounts.capital
+    worth = always = flow.mean(axis=1)
+    committed = always - np.vecdot(times.expected_income, amounts.earned - amounts.margins) / flow.shape[1]
+    last_begun = None
+    if last:
+        last_begun = _worth_at_last_gate(path, times, amounts) > 0
+        flow *= last_begun
+        worth = flow.mean(axis=1)
+        last_begun |= (worth < always)[:, None]
+        worth = np.maximum(worth, always)
+    stop_before = np.full(len(worth), last + 1)
+    for position in range(last - 1, -1, -1):
+        spent = np.vecdot(times.expected_spent[position], amounts.capital) / flow.shape[1]
+        worth, committed = worth - spent, committed - spent
+        if position:
+            stop_before = np.where(worth > 0, stop_before, position)
+            worth = np.maximum(worth, 0.0)
+    return _Decisions(stop_before, last_begun, worth, committed)
+
+
+def _rows(times: Timeline, project: Indices) -> Timeline:
+    return Timeline(
+        pace=times.pace[project],
+        before_last=times.before_last[project],
+        last=times.last[project],
+        income=times.income[project],
+        expected_spent=tuple(each[project] for each in times.expected_spent),
+        expected_income=times.expected_income[project] if times.expected_spent else times.expected_income,
+        waiting=times.waiting[:, project],
     )

@@ -8,8 +8,8 @@ import numpy as np
 
 from services.risk.draws import Array
 
-TOGETHER = 8
-"""Distributions described at once: eight rows of 4,096 draws stay in a core's own cache."""
+TOGETHER = 4
+"""Distributions described at once: four rows of 4,096 draws stay in a core's own cache, and in memory kept at hand."""
 BLOCK = 512
 """Draws multiplied at once."""
 TAIL = 0.05
@@ -31,7 +31,7 @@ class Distribution:
 
 def describe(draws: Array) -> Distribution:
     """Figures of `draws` (m, n), all draws equally likely; quantiles by linear interpolation between draws."""
-    ranked = np.sort(draws, axis=1)
+    ranked = in_order(draws)
     p10, p50, p90, p05 = (sorted_quantile(ranked, q) for q in (0.1, 0.5, 0.9, TAIL))
     return Distribution(
         mean=draws.mean(axis=1),
@@ -42,6 +42,28 @@ def describe(draws: Array) -> Distribution:
         var95=-p05,
         cvar95=-_mean_of_worst(ranked),
     )
+
+
+def in_order(draws: Array) -> Array:
+    """`draws` (m, n) with every row in rising order.
+
+    By 16-bit keys first, which are sorted without comparing (radix); that leaves next to nothing to the comparing
+    sort, which needs three times as long for the whole. The keys decide about speed alone, never about the result.
+    """
+    low, high = draws.min(axis=1, keepdims=True), draws.max(axis=1, keepdims=True)
+    per_unit = 65535 / np.maximum(high - low, 1e-300)
+    keys = ((draws - low) * per_unit).astype(np.uint16)
+    order = np.argsort(keys, axis=1, kind="stable")
+    order += np.arange(0, draws.size, draws.shape[1])[:, None]
+    ranked = draws.ravel().take(order)
+    ranked.sort(axis=1, kind="stable")
+    return ranked
+
+
+def spread(draws: Array) -> Array:
+    """P90 - P10 of each row of `draws` (m, n): (m,)."""
+    ranked = in_order(draws)
+    return sorted_quantile(ranked, 0.9) - sorted_quantile(ranked, 0.1)
 
 
 def sorted_quantile(ranked: Array, q: float) -> Array:
@@ -78,7 +100,7 @@ def variance_shares(draws: Array, columns: Array) -> Array:
 
 
 def _products(rows: Array, columns: Array) -> Array:
-    """`rows` @ `columns`, always eight rows and 512 draws at a time.
+    """`rows` @ `columns`, always four rows and 512 draws at a time.
 
     A matrix product of another shape, or shared out over threads, may add up in another order. This way what a row
     comes to depends neither on the rows beside it nor on the machine's cores; and products this small are not shared
@@ -88,5 +110,5 @@ def _products(rows: Array, columns: Array) -> Array:
     padded = np.zeros((-(-count // TOGETHER) * TOGETHER, draws))
     padded[:count] = rows
     blocks = columns.reshape(-1, min(BLOCK, draws), columns.shape[1])
-    eights = padded.reshape(-1, TOGETHER, *blocks.shape[:2]).swapaxes(1, 2)
-    return np.concatenate([np.matmul(eight, blocks).sum(axis=0) for eight in eights])[:count]
+    fours = padded.reshape(-1, TOGETHER, *blocks.shape[:2]).swapaxes(1, 2)
+    return np.concatenate([np.matmul(four, blocks).sum(axis=0) for four in fours])[:count]

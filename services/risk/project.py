@@ -40,9 +40,11 @@ class Money:
 class Case:
     """A project that can be computed: where it starts, how long it plans to take (months; None: not known), money.
 
-    `trl` is 1 to 9, or None if it is not known.
+    `trl` is 1 to 9, or None if it is not known. `field` is the strategic field that it is assessed under, a word of
+    `services.risk.field`; None means any.
     """
 
     trl: int | None
     planned_months: float | None
     money: Money
+    field: str | None = None

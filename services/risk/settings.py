@@ -14,9 +14,14 @@ class RiskSettings(ServiceSettings):
     """Environment variables of the risk service, besides those of every service."""
 
     model: Annotated[str, Field(validation_alias=AliasChoices("TONGTU_RISK_MODEL", "model"), validate_default=True)] = (
-        "1"
+        "2"
     )
-    """Version of the shared risk model to assess with: the name of a file in services/risk/model."""
+    """The model file to start from, in services/risk/model; what outcomes have taught is added to it."""
+    reassessment_batch: Annotated[
+        int,
+        Field(ge=1, le=1000, validation_alias=AliasChoices("TONGTU_RISK_REASSESSMENT_BATCH", "reassessment_batch")),
+    ] = 250
+    """Matches that a partition assesses again in one transaction; a large fan-out takes many, about one a second."""
 
     @field_validator("model")
     @classmethod

@@ -41,8 +41,18 @@ def gates_ahead(model: SharedModel, trl: int | None) -> range:
     return range(min(passed, last), last + 1)
 
 
-def path_to_production(model: SharedModel, trl: int | None) -> tuple[Stage, ...]:
-    """The stages ahead of a project at `trl`, with the months of the model."""
+def priors_ahead(model: SharedModel, trl: int | None, field: str | None) -> tuple[int, ...]:
+    """Which prior holds at each gate ahead; all projects with the same ones and the same start are on one path."""
+    return tuple(model.gates[position].prior(trl, field) for position in gates_ahead(model, trl))
+
+
+def path_to_production(model: SharedModel, trl: int | None, field: str | None = None) -> tuple[Stage, ...]:
+    """The stages ahead of a project at `trl` in a strategic field, with the months of the model."""
+    return stages_with(model, trl, priors_ahead(model, trl, field))
+
+
+def stages_with(model: SharedModel, trl: int | None, priors: tuple[int, ...]) -> tuple[Stage, ...]:
+    """The stages ahead of a project at `trl`, with these priors (one position for each gate ahead)."""
     ahead = gates_ahead(model, trl)
     gates = [model.gates[position] for position in ahead]
     weights = sum(gate.cost_weight.value for gate in gates)
@@ -50,11 +60,11 @@ def path_to_production(model: SharedModel, trl: int | None) -> tuple[Stage, ...]
         Stage(
             position=position,
             gate=gate,
-            prior_position=gate.prior(trl),
+            prior_position=prior,
             months=gate.months.value,
             cost_share=gate.cost_weight.value / weights,
         )
-        for position, gate in zip(ahead, gates, strict=True)
+        for position, gate, prior in zip(ahead, gates, priors, strict=True)
     )
 
 
@@ -62,9 +72,10 @@ def stretch(model: SharedModel, trl: int | None, planned_months: float | None) -
     """Factor on the months of every stage, for a plan that names its months from now to production.
 
     The stages share the planned months in proportion to the model's, lengthened by the slip that projects of this
-    readiness show. Without planned months the model's hold: 1.
+    readiness show. Without planned months the model's hold. Both by the factor that reported months have shown.
     """
+    learnt = model.months_factor.value
     if planned_months is None:
-        return 1.0
+        return learnt
     months = sum(model.gates[position].months.value for position in gates_ahead(model, trl))
-    return planned_months * (1 + model.slip(trl).value) / months
+    return learnt * planned_months * (1 + model.slip(trl).value) / months

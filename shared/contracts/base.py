@@ -60,7 +60,8 @@ class Value(BaseModel):
 
     @model_validator(mode="after")
     def _keepable_names(self) -> Self:
-        _check_names(self.__pydantic_extra__)
+        if self.__pydantic_extra__:
+            _check_names(self.__pydantic_extra__)
         return self
 
 

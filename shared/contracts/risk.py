@@ -1,17 +1,17 @@
-"""The risk of a match, and the shared model that assesses it."""
+"""The risk of a match: what it may come to, or why that cannot be said."""
 
-from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Literal, cast
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, cast
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from shared.contracts.base import EventData, OpenEnum, Value
 from shared.contracts.formats import MatchId
-from shared.contracts.match import CodeWord, MatchProposed
+from shared.contracts.match import CodeWord, MatchProposed, Wording
 from shared.contracts.values import Comment, Count, Currency, Name, Number, NumberOrText, Share, SignedAmount, Summary
 
 ModelVersion = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Pointer = Annotated[str, StringConstraints(max_length=256, pattern=r"^(/[^/]*)*$")]
 NonNegative = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 
 
@@ -78,6 +78,54 @@ class Assumption(Value):
     source: Summary
 
 
+class Precision(StrEnum):
+    """How well a number would be known."""
+
+    EXACT = "exact"
+    CLASS_3 = "class_3"  # by an estimate of AACE 18R-97 class 3, which is what authorises money
+    OTHER = "other"
+
+
+class MissingInformation(Value):
+    """A number of the records that would narrow the forecast if it were known better, and by how much."""
+
+    field: Pointer
+    """Such as /technology/plan/capital."""
+    precision: Annotated[Precision, OpenEnum(Precision.OTHER)]
+    narrows: Share
+    """Share of P90 - P10 that goes away, everything else left as it is."""
+
+    @property
+    def wording(self) -> Wording:
+        """The same in one sentence."""
+        name = _FIELD_NAMES.get(self.field, _FieldName(self.field, self.field))
+        by = f"{self.narrows * 100:.0f} %"
+        if self.precision is Precision.CLASS_3:
+            return Wording(
+                zh=f"若投资与成本估算达到 AACE 3 级，净现值 P10–P90 区间将缩小 {by}。",
+                en=f"An AACE class 3 estimate of the costs would narrow P10-P90 of the net present value by {by}.",
+            )
+        return Wording(
+            zh=f"若能确定{name.zh}，净现值 P10–P90 区间将缩小 {by}。",
+            en=f"Knowing {name.en} would narrow P10-P90 of the net present value by {by}.",
+        )
+
+
+class _FieldName(NamedTuple):
+    zh: str
+    en: str
+
+
+_FIELD_NAMES = {
+    "/technology/plan/capital": _FieldName("投资额", "the capital cost"),
+    "/technology/plan/annual_revenue": _FieldName("年收入", "the annual revenue"),
+    "/technology/plan/annual_cost": _FieldName("年运行成本", "the annual cost"),
+    "/technology/plan/months": _FieldName("投产前所需月数", "the months to production"),
+    "/technology/price": _FieldName("技术价格", "the price of the technology"),
+    "/demand/budget": _FieldName("需求方预算", "the budget of the demand"),
+}
+
+
 class Assessment(Value):
     """The distribution of what the match may come to."""
 
@@ -100,7 +148,9 @@ class Assessment(Value):
     """Expected gain from being free to stop at each gate."""
     months_to_production: Percentiles
     drivers: Annotated[tuple[Driver, ...], Field(max_length=20)] = ()
-    """Largest first."""
+    """Largest first. Where inputs go together a share counts what its input tells of others, and all may exceed 1."""
+    missing_information: Annotated[tuple[MissingInformation, ...], Field(max_length=20)] = ()
+    """What would narrow the forecast most, first."""
     evidence: EvidenceWeight
     assumptions: Annotated[tuple[Assumption, ...], Field(max_length=100)] = ()
 
@@ -119,9 +169,7 @@ class NotAssessed(Value):
 
     status: Literal["not_assessed"] = "not_assessed"
     reason: Annotated[NotAssessedReason, OpenEnum(NotAssessedReason.OTHER)]
-    missing: Annotated[
-        tuple[Annotated[str, StringConstraints(max_length=256, pattern=r"^(/[^/]*)*$")], ...], Field(max_length=50)
-    ] = ()
+    missing: Annotated[tuple[Pointer, ...], Field(max_length=50)] = ()
     """JSON pointers into the records, such as /technology/plan/capital."""
     detail: Comment | None = None
 
@@ -151,33 +199,3 @@ class RiskAssessed(EventData):
     def key(self) -> str:
         """The match's id."""
         return self.match_id
-
-
-class Parameter(Value):
-    """One parameter of the shared model: its distribution, and what is behind it."""
-
-    name: CodeWord
-    stage: OpenStage | None = None
-    distribution: CodeWord
-    """Such as beta, lognormal, triangular, constant."""
-    values: Annotated[dict[CodeWord, Number], Field(max_length=20)]
-    unit: Name | None = None
-    source: Summary
-    evidence: EvidenceWeight | None = None
-
-
-class RiskModelPublished(EventData):
-    """The shared model as it is now: whole, so that anyone can repeat an assessment."""
-
-    topic: ClassVar[str] = "risk.model"
-    type: ClassVar[str] = "tongtu.risk.model.v1"
-
-    version: ModelVersion
-    published_at: datetime
-    outcomes_used: Count
-    parameters: Annotated[tuple[Parameter, ...], Field(min_length=1, max_length=500)]
-
-    @property
-    def key(self) -> str:
-        """There is one shared model."""
-        return "model"

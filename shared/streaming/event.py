@@ -61,6 +61,11 @@ class Event(Generic[D]):
         return self.record.origin
 
     @property
+    def stream(self) -> str:
+        """The input partition in one word, for state that is kept by partition: one process has it, in order."""
+        return f"{self.origin.topic}/{self.origin.partition}"
+
+    @property
     def trace(self) -> str | None:
         """W3C traceparent, handed on to whatever this event causes."""
         return self.extensions.get("traceparent")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from aiokafka import TopicPartition
 from motor.motor_asyncio import AsyncIOMotorClientSession, AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pymongo import DeleteMany, DeleteOne, InsertOne, ReplaceOne, UpdateMany, UpdateOne
 
@@ -105,6 +106,11 @@ class UnitOfWork:
     def set_timer(self, cause: Event[Any] | Timer, name: str, id: str, due: datetime, data: dict[str, Any]) -> None:
         """Has the handler of `name` called once at or after `due` (UTC); replaces the timer of that name and id."""
         self.timers[name, id] = Timer(name, id, due, data, cause.origin, cause.trace)
+
+    def set_timer_of(self, stream: str, name: str, id: str, due: datetime, data: dict[str, Any]) -> None:
+        """The same for the owner of another input partition, as `Event.stream` names it; a trace begins there."""
+        topic, _, partition = stream.rpartition("/")
+        self.timers[name, id] = Timer(name, id, due, data, TopicPartition(topic, int(partition)))
 
     def cancel_timer(self, name: str, id: str) -> None:
         """Forgets a timer; nothing happens where there is none."""

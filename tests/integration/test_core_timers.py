@@ -169,3 +169,41 @@ async def test_many_timers_are_due_at_once(platform: Platform) -> None:
             await platform.produce("in", [ledger.entry(n, order="set") for n in range(1000, 2000)])
             await none_waits(platform)
             await ledger.passed_on(platform, range(1000, 2000))
+
+
+class Neighbour:
+    """Each event sets a timer for the input partition of the event before it."""
+
+    def __init__(self) -> None:
+        self.streams: list[str] = []
+        self.fired: list[tuple[str, str]] = []
+
+    async def take(self, events: Sequence[Event[Entry]], work: UnitOfWork) -> list[Message]:
+        ledger.write(events, work)
+        for event in events:
+            for stream in self.streams[-1:]:
+                work.set_timer_of(stream, "alarm", stream, datetime.now(UTC), {})
+            self.streams.append(event.stream)
+        return []
+
+    async def fire(self, timers: Sequence[Timer], work: UnitOfWork) -> list[Message]:
+        self.fired += [(timer.id, f"{timer.origin.topic}/{timer.origin.partition}") for timer in timers]
+        return []
+
+
+async def test_a_timer_of_another_partition_fires_for_that_one(platform: Platform) -> None:
+    await ledger.create_topics(platform, 2)
+    neighbour = Neighbour()
+    async with ledger.ledger(platform, 2, OFTEN) as service:
+        service.on_topic("in", Entry, neighbour.take)
+        service.on_timer("alarm", neighbour.fire)
+        async with platform.running(service):
+            await platform.produce("in", [ledger.entry(n, f"k{n}") for n in range(20)])
+            await ledger.handled(platform, range(20))
+
+            async def both() -> bool:
+                return len(set(neighbour.fired)) == 2
+
+            await eventually(both, 20, "a timer of each partition")
+    assert len(set(neighbour.streams)) == 2
+    assert all(id == origin for id, origin in neighbour.fired)

@@ -12,14 +12,14 @@ import pytest
 import shared.contracts
 from services.risk.app import assemble
 from services.risk.settings import RiskSettings
-from services.risk.store import ASSESSMENTS
+from services.risk.store import MATCHES
 from shared.contracts.events import Assessment, MatchProposed, NotAssessed, RiskAssessed, RiskModelPublished
 from shared.runtime.service import Service
 from shared.runtime.topics import load_topics
 from tests.platform import Headers, Platform, event_headers, eventually
 
 EXAMPLES = Path(shared.contracts.__file__).parent / "examples" / MatchProposed.type
-TOPICS = ("match.proposed", "risk.assessed", "risk.model", "risk.dead-letters", "risk.replays")
+TOPICS = ("match.proposed", "outcome.recorded", "risk.assessed", "risk.model", "risk.dead-letters", "risk.replays")
 
 
 def record(match_id: str, version: int = 1, language: str = "zh", **risk: Any) -> tuple[str, bytes, Headers]:
@@ -90,8 +90,9 @@ async def test_the_state_is_the_last_assessment_of_each_match(risk: Platform) ->
     await risk.produce("match.proposed", [*versions, record("gone"), null_record("gone"), record("other")])
     found = await assessed(risk, 6)
 
-    documents = {each["_id"]: each for each in risk.database("risk")[ASSESSMENTS].find()}
-    assert documents.keys() == {"m", "other"}
+    documents = {each["_id"]: each for each in risk.database("risk")[MATCHES].find()}
+    assert {id for id, each in documents.items() if each["open"]} == {"m", "other"}
+    assert documents["gone"].keys() == {"_id", "open", "technology_id", "entered", "first"}, "its text is gone"
     assert documents["m"]["technology"]["version"] == 3
     last = found["m"][-1]
     assert last is not None

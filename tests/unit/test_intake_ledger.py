@@ -262,6 +262,12 @@ def test_an_outcome_is_corrected_by_its_own_id(ledger: Ledger) -> None:
     assert hear(ledger, said({**OUTCOME_OF_MATCH, "result": "failed"}, OUTCOME)) == (ReceiptOutcome.ACCEPTED, 2)
 
 
+def test_an_outcome_is_taken_back_by_the_member_that_reported_it(ledger: Ledger) -> None:
+    hear(ledger, said(OUTCOME_OF_MATCH, OUTCOME))
+    assert refused(ledger, said(None, OUTCOME, "works", subject="o-1")) == "unknown-record"
+    assert hear(ledger, said(None, OUTCOME, subject="o-1")) == (ReceiptOutcome.WITHDRAWN, 2)
+
+
 # --- what the member is told
 
 

@@ -227,8 +227,13 @@ def test_the_model_is_published_whole(model: RiskModel) -> None:
     pilot = by_name["success.pilot"]
     assert pilot.values == pytest.approx({"alpha": 0.861 * 20, "beta": 0.139 * 20})
     assert by_name["seed"].values == {"value": parameters.seed}
-    # 5 gates with months and weight each, 7 priors, 5 slips, 5 classes, revenue, 4 constants, draws and seed.
-    assert len(by_name) == 10 + 7 + 5 + 5 + 1 + 4 + 2
+    gates = [gate.name for gate in parameters.gates]
+    constants = {"discount_rate", "production_years", "estimate_coverage", "estimate_class_when_not_given", "draws"}
+    constants |= {f"{of}.{gate}" for of in ("months", "cost_weight") for gate in gates}
+    constants |= {f"estimate_class_{number}" for number in range(1, 6)} | {"annual_revenue"}
+    constants |= {f"schedule_slip.trl_{slip.trl}" for slip in parameters.schedule_slip}
+    assert constants <= by_name.keys()
+    assert len([name for name in by_name if name.startswith("success.")]) == 7
 
 
 def example_model() -> dict[str, Any]:

@@ -8,12 +8,18 @@ import pytest
 
 from services.risk.distribution import describe, variance_shares
 from services.risk.draws import Draws, draw, estimate_factor
+from services.risk.drivers import Drivers, orthonormal
 from services.risk.shared_model import SharedModel
 
 
 @pytest.fixture(scope="module")
 def draws() -> Draws:
     return draw(SharedModel.load("1"))
+
+
+@pytest.fixture(scope="module")
+def money_columns(draws: Draws) -> dict[str, np.ndarray]:
+    return {driver.name: driver.columns for driver in Drivers(draws).money}
 
 
 def uniform(n: int) -> np.ndarray:
@@ -39,34 +45,33 @@ def test_tail_counts_the_last_draw_in_part() -> None:
     assert figures.cvar95[0] == pytest.approx(-(0 + 1 + 0.5 * 2) / 2.5)
 
 
-def test_shares_of_a_sum_are_the_shares_of_its_variances(draws: Draws) -> None:
-    capital, revenue = draws.capital_factor[3], draws.revenue_factor
+def test_shares_of_a_sum_are_the_shares_of_its_variances(draws: Draws, money_columns: dict[str, np.ndarray]) -> None:
+    capital, revenue = draws.capital_factor[3], draws.revenue_factor[0]
     total = 3 * capital - 2 * revenue
     parts = np.array([9 * capital.var(), 4 * revenue.var()])
-    columns = [driver.columns for driver in draws.money_drivers[:2]]
-    shares = variance_shares(total[None, :], np.hstack(columns))[0]
+    columns = np.hstack([money_columns["capital"], money_columns["annual_revenue"]])
+    shares = variance_shares(total[None, :], columns)[0]
     assert [shares[:3].sum(), shares[3:].sum()] == pytest.approx(parts / parts.sum(), abs=0.01)
 
 
 def test_share_of_a_gate_is_its_first_order_index(draws: Draws) -> None:
     """The product of two independent events: V_i = p_j^2 p_i (1 - p_i)."""
-    first, second = draws.passed[2][0], draws.passed[3][0]
+    first, second = ((draws.luck[gate] < draws.chance[gate][0]).astype(float) for gate in (2, 3))
     p, q = first.mean(), second.mean()
     total = p * q * (1 - p * q)
-    columns = np.hstack([draws.success_drivers[2][0].columns, draws.success_drivers[3][0].columns])
+    columns = np.hstack([orthonormal(first[:, None]), orthonormal(second[:, None])])
     shares = variance_shares((first * second)[None, :], columns)[0]
     assert shares == pytest.approx([q * q * p * (1 - p) / total, p * p * q * (1 - q) / total], abs=0.01)
 
 
-def test_a_distribution_without_variance_has_no_drivers(draws: Draws) -> None:
-    columns = draws.money_drivers[0].columns
-    assert not variance_shares(np.full((2, draws.n), 7.0), columns).any()
+def test_a_distribution_without_variance_has_no_drivers(money_columns: dict[str, np.ndarray]) -> None:
+    assert not variance_shares(np.full((2, 4096), 7.0), money_columns["capital"]).any()
 
 
 def test_estimate_factor_has_the_class_limits_at_p10_and_p90() -> None:
     model = SharedModel.load("1")
     for limits in model.estimate_classes:
-        factor = estimate_factor(np.array([0.1, 0.5, 0.9]), limits, 0.8)
+        factor = estimate_factor(np.array([NormalDist().inv_cdf(q) for q in (0.1, 0.5, 0.9)]), limits, 0.8)
         assert factor == pytest.approx([1 + limits.low, 1, 1 + limits.high])
 
 
@@ -74,7 +79,7 @@ def test_draws_are_the_same_every_time_and_independent_of_each_other(draws: Draw
     again = draw(SharedModel.load("1"))
     assert all((one == other).all() for one, other in zip(draws.months_factor, again.months_factor, strict=True))
     inputs = [np.log(row) for row in draws.months_factor]
-    inputs += [row for gate in draws.passed for row in gate[:1]]
-    inputs += [np.log(draws.capital_factor[0]), np.log(draws.revenue_factor), draws.price_position]
+    inputs += [luck < chances[0] for luck, chances in zip(draws.luck, draws.chance, strict=True)]
+    inputs += [np.log(draws.capital_factor[0]), np.log(draws.revenue_factor[0]), draws.price_position]
     correlations = np.corrcoef(inputs)
     assert np.abs(correlations - np.eye(len(inputs))).max() < 5 / math.sqrt(draws.n)

@@ -2,9 +2,7 @@
 
 import math
 import random
-from collections.abc import Sequence
 from dataclasses import replace
-from itertools import accumulate
 
 import numpy as np
 import pytest
@@ -12,16 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate
 
+from services.risk.figures import Figures, significant
 from services.risk.project import Between, Case, Money
-from services.risk.shared_model import SharedModel, SuccessPrior
-from services.risk.simulation import Figures, Simulation, significant
+from services.risk.shared_model import SharedModel
+from services.risk.simulation import Simulation
+from tests.plain_risk import PlainSimulation
 
 MILLION = 1e6
 
 
-@pytest.fixture(scope="module")
-def model() -> SharedModel:
-    return SharedModel.load("1")
+@pytest.fixture(scope="module", params=["1", "2"])
+def model(request: pytest.FixtureRequest) -> SharedModel:
+    return SharedModel.load(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_two_stages_agree_with_expected_commercial_value(
 
 def test_two_stages_agree_with_expected_commercial_value_when_time_costs(model: SharedModel) -> None:
     """The same with discounting: each amount times the expected discount factor of the time that it waits for."""
-    discounted = two_gates(model, 0.5, 0.6)
+    discounted = two_gates(model, 0.5, 0.6, correlations=())
     rate = math.log(1 + discounted.discount_rate.value) / 12
     sd = discounted.months_log_sd.value
 
@@ -105,7 +105,8 @@ def test_share_of_passed_gates_is_the_prior_mean_whatever_its_weight(
 ) -> None:
     gates = [gate.model_dump() for gate in model.gates]
     gates[4]["success"] = [{**gates[4]["success"][0], "mean": mean, "effective_sample_size": weight}]
-    passed = Simulation(changed(model, gates=gates)).draws.passed[4][0]
+    draws = Simulation(changed(model, gates=gates)).draws
+    passed = draws.luck[4] < draws.chance[4][0]
     assert passed.mean() == pytest.approx(mean, abs=4 * math.sqrt(mean * (1 - mean) / model.draws))
 
 
@@ -149,98 +150,11 @@ def test_figures_agree_with_a_plain_simulation(simulation: Simulation, case: Cas
     p = (values < 0).mean()
     assert figures.p_loss == pytest.approx(p, abs=0.002 + 4 * math.sqrt(p * (1 - p) * (1 / len(values) + 1 / 4096)))
     worst = np.sort(values)[: len(values) // 20]
-    assert figures.cvar95 == pytest.approx(-worst.mean(), rel=0.03)
+    assert figures.cvar95 == pytest.approx(-worst.mean(), rel=0.05)
     months = np.quantile(plain.months(), [0.1, 0.5, 0.9])
     assert [figures.months_to_production.p10, figures.months_to_production.p90] == pytest.approx(
         [months[0], months[2]], rel=0.02
     )
-
-
-class PlainSimulation:
-    """The model again, written the long way: one world at a time, and the best policy found by trying all of them."""
-
-    def __init__(self, model: SharedModel, case: Case, worlds: int) -> None:
-        self.model, self.case = model, case
-        gates = [gate for gate in model.gates if case.trl is None or gate.passed_at_trl > case.trl]
-        self.gates = gates or [model.gates[-1]]
-        self.priors = [self._prior(gate.success) for gate in self.gates]
-        weights = [gate.cost_weight.value for gate in self.gates]
-        self.costs = [case.money.capital * weight / sum(weights) for weight in weights]
-        medians = [gate.months.value for gate in self.gates]
-        if case.planned_months is not None:
-            slipped = case.planned_months * (1 + model.slip(case.trl).value)
-            medians = [median * slipped / sum(medians) for median in medians]
-        self.medians = medians
-        self.rate = math.log(1 + model.discount_rate.value) / 12
-        self.random = random.Random(4)
-        # A yearly amount that flows evenly, in steps of a hundredth of a year.
-        steps = int(model.production_years.value * 100)
-        self.years = sum((1 + model.discount_rate.value) ** (-(step + 0.5) / 100) / 100 for step in range(steps))
-        self.worlds = [self._world() for _ in range(worlds)]
-        sd = model.months_log_sd.value
-        sample = [math.exp(sd * self.random.gauss(0, 1)) for _ in range(20_000)]
-        self.wait_for_last = sum(math.exp(-self.rate * medians[-1] * each) for each in sample) / len(sample)
-
-    def _prior(self, priors: Sequence[SuccessPrior]) -> tuple[float, float, float]:
-        start = self.case.trl or 1
-        fitting = [prior for prior in priors if start in prior.from_trl] or [p for p in priors if not p.from_trl]
-        prior = fitting[0]
-        a = prior.mean * prior.effective_sample_size
-        return a, prior.effective_sample_size - a, prior.mean
-
-    def _factor(self, low: float, high: float) -> float:
-        z = self.random.gauss(0, 1) / 1.2815515655446004
-        return (1 + high) ** z if z > 0 else (1 + low) ** -z
-
-    def _world(self) -> tuple[list[bool], list[float], float, float, float, float]:
-        money, accuracy = self.case.money, self.model.ranges[self.case.money.estimate_class]
-        passes = [self.random.random() < self.random.betavariate(a, b) for a, b, _ in self.priors]
-        months = [m * self.random.lognormvariate(0, self.model.months_log_sd.value) for m in self.medians]
-        capital = self._factor(accuracy.low, accuracy.high)
-        revenue = money.annual_revenue * self._factor(self.model.revenue_range.low, self.model.revenue_range.high)
-        cost = money.annual_cost * self._factor(accuracy.low, accuracy.high)
-        price = self.random.uniform(money.price.low, money.price.high)
-        value = self.random.uniform(money.value.low, money.value.high)
-        return passes, months, capital, revenue - cost, price, value
-
-    def _value(self, world: tuple[list[bool], list[float], float, float, float, float], stop_before: int) -> float:
-        """Stops at the beginning of stage `stop_before`; at the last one only if going on is not worth it."""
-        passes, months, capital, margin, price, value = world
-        income = self.years * max(margin, 0) + value
-        total, last = -price, len(passes) - 1
-        starts = [0.0, *accumulate(months)]
-        for stage, passed in enumerate(passes):
-            if stage == stop_before:
-                return total
-            if stage == last > 0:
-                worth = self.priors[stage][2] * self.wait_for_last * income - self.costs[stage] * capital
-                if worth <= 0:
-                    return total
-            total -= self.costs[stage] * capital * math.exp(-self.rate * starts[stage])
-            if not passed:
-                return total
-        return total + income * math.exp(-self.rate * starts[-1])
-
-    def best_policy(self) -> list[float]:
-        policies = [[self._value(world, stop) for world in self.worlds] for stop in range(1, len(self.gates) + 1)]
-        return max(policies, key=sum)
-
-    def committed(self) -> list[float]:
-        values: list[float] = []
-        for passes, months, capital, margin, price, value in self.worlds:
-            total, when = -price, 0.0
-            for cost, passed, duration in zip(self.costs, passes, months, strict=True):
-                total -= cost * capital * math.exp(-self.rate * when)
-                when += duration
-                if not passed:
-                    break
-            else:
-                total += (self.years * margin + value) * math.exp(-self.rate * when)
-            values.append(total)
-        return values
-
-    def months(self) -> list[float]:
-        return [sum(world[1]) for world in self.worlds]
 
 
 amounts = st.one_of(st.just(0.0), st.floats(1e-6, 1e18), st.sampled_from([1e-6, 1.0, 999_999_999_999_999_999.0]))
@@ -267,7 +181,10 @@ def test_extreme_but_legal_input_gives_finite_figures_in_order(simulation: Simul
     shares = [share for _, share in figures.drivers]
     assert shares == sorted(shares, reverse=True)
     assert all(0 < share <= 1 for share in shares)
-    assert sum(shares) <= 1.05
+    assert simulation.model.correlations or sum(shares) <= 1.05
+    narrowings = [share for _, _, share in figures.missing_information]
+    assert narrowings == sorted(narrowings, reverse=True)
+    assert all(0 < share <= 1 for share in narrowings)
     months = figures.months_to_production
     assert 0 <= months.p10 <= months.p50 <= months.p90 < math.inf
     assert math.prod(stage.p_success for stage in figures.stages) == pytest.approx(figures.p_success)
@@ -281,42 +198,80 @@ def test_figures_do_not_depend_on_the_batch_or_the_run(model: SharedModel, simul
     assert simulation.run(batch[::-1])[::-1] == together
 
 
-@pytest.mark.parametrize(
-    ("case", "npv", "mean", "p_loss", "tail", "driver"),
-    [
-        (
-            CASES[0],
-            (-23382434.3, -5977290.53, 120513757.0),
-            16392578.1,
-            0.77880859375,
-            (29614075.3, 36302011.3),
-            ("success.first_production", 0.164067809),
-        ),
-        (
-            CASES[4],
-            (-98456376.1, -71768221.7, -33797667.0),
-            -68601652.0,
-            0.9794921875,
-            (106673455.0, 117501794.0),
-            ("annual_revenue", 0.464690186),
-        ),
+# To 9 digits, on any machine: what differs needs a new model version.
+# P10, P50, P90, mean, VaR, CVaR, value of the option, first driver's share, first narrowing.
+FOR_EVER = {
+    ("1", 0): [
+        -23382434.3,
+        -5977290.53,
+        120513757.0,
+        16392578.1,
+        29614075.3,
+        36302011.3,
+        504937.427,
+        0.164067809,
+        0.0854001742,
     ],
-)
-def test_figures_of_model_version_1_are_these_for_ever(
-    simulation: Simulation,
-    case: Case,
-    npv: tuple[float, ...],
-    mean: float,
-    p_loss: float,
-    tail: tuple[float, float],
-    driver: tuple[str, float],
-) -> None:
-    """To 9 digits, on any machine: what differs needs a new model version."""
-    figures = simulation.run([case])[0]
-    expected = [*npv, mean, *tail, driver[1]]
-    obtained = [figures.npv.p10, figures.npv.p50, figures.npv.p90, figures.npv_mean, figures.var95, figures.cvar95]
-    assert [*obtained, figures.drivers[0][1]] == pytest.approx(expected, rel=1.1e-8)
-    assert (figures.p_loss, figures.drivers[0][0]) == (p_loss, driver[0])
+    ("1", 4): [
+        -98456376.1,
+        -71768221.7,
+        -33797667.0,
+        -68601652.0,
+        106673455.0,
+        117501794.0,
+        10211996.9,
+        0.464690186,
+        0.328509662,
+    ],
+    ("2", 0): [
+        -24112516.9,
+        -5955538.97,
+        122325928.0,
+        17637662.9,
+        29722571.1,
+        35422703.1,
+        537618.208,
+        0.167964746,
+        0.0789295194,
+    ],
+    ("2", 4): [
+        -99451643.3,
+        -72090194.2,
+        -31790819.3,
+        -68675585.9,
+        108060702.0,
+        119089748.0,
+        10157350.2,
+        0.420697677,
+        0.376387314,
+    ],
+}
+
+
+@pytest.mark.parametrize(("version", "number"), FOR_EVER)
+def test_figures_of_a_published_version_are_these_for_ever(version: str, number: int) -> None:
+    figures = Simulation(SharedModel.load(version)).run([CASES[number]])[0]
+    npv = figures.npv
+    obtained = [npv.p10, npv.p50, npv.p90, figures.npv_mean, figures.var95, figures.cvar95, figures.option_value]
+    obtained += [figures.drivers[0][1], figures.missing_information[0][2]]
+    assert obtained == pytest.approx(FOR_EVER[version, number], rel=1.1e-8)
+
+
+def test_figures_are_the_same_alone_and_anywhere_in_a_full_batch(model: SharedModel, simulation: Simulation) -> None:
+    chance = random.Random(1)
+    batch = [proposal_case(chance) for _ in range(256)]
+    together = simulation.run(batch)
+    order = chance.sample(range(256), 256)
+    shuffled = simulation.run([batch[position] for position in order])
+    assert [shuffled[order.index(position)] for position in range(256)] == together
+    assert [simulation.run([case])[0] for case in batch] == together
+
+
+def proposal_case(chance: random.Random) -> Case:
+    """A project of any readiness, size and estimate class."""
+    capital = 10 ** chance.uniform(5, 9)
+    money = Money("CNY", capital, chance.randint(1, 5), capital * chance.uniform(0.2, 3), capital * chance.random())
+    return Case(chance.choice([None, *range(1, 10)]), chance.choice([None, 12.0, 40.0]), money)
 
 
 def test_figures_scale_with_the_currency(simulation: Simulation) -> None:
