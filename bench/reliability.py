@@ -2,9 +2,7 @@
 
 SCORES is what `python -m bench.fit_matching ... --scores FILE` wrote: probabilities of the labelled SBIR pairs, each by
 a re-ranker and a curve that had seen neither the demand nor another of its title. Beside it stand the pairs of
-bench/paraphrases by pair of languages, with the model as it is checked in; there a pair fits from grade 2 on. A score
-speaks of a demand that meets 16,155 technologies; where it meets n, others taken by chance, the odds are times
-16,155 / n: so paraphrases are told twice, as the service scores them and so for their number.
+bench/paraphrases by pair of languages, with the model as it is checked in; there a pair fits from grade 2 on.
 Prints, for each, the bands and the expected calibration error; draws what the service tells if --out is given (group
 docs: matplotlib).
 """
@@ -25,8 +23,6 @@ from services.matching.embedding import Embedder
 from services.matching.encoding import Analyser
 from services.matching.statistics import Model
 
-COLLECTION = 16_155
-"""Technologies that a demand meets where a score is the chance that a pair belongs together: the corpus of the fit."""
 FITS = 2
 """The grade from which a paraphrase fits."""
 BANDS = {
@@ -47,16 +43,10 @@ def main() -> None:
         curves: Curves = {"SBIR": _told("SBIR", stored["probabilities"], stored["labels"] > 0, BANDS["SBIR"])}
     for languages, pairs in scored(Model.load(), Analyser(Embedder())).items():
         name, fits = f"paraphrases, {languages}", pairs.grades >= FITS
-        curves[name] = _told(name, among(pairs.logits, COLLECTION), fits, BANDS["paraphrases"])
-        _told(f"{name}, for their number", among(pairs.logits, pairs.technologies), fits, BANDS["paraphrases"])
+        curves[name] = _told(name, 1 / (1 + np.exp(-pairs.logits)), fits, BANDS["paraphrases"])
         _medians(pairs)
     if arguments.out:
         _draw(curves, arguments.out)
-
-
-def among(logits: Matrix, technologies: int) -> Matrix:
-    """Probabilities where a demand meets so many technologies."""
-    return 1 / (1 + np.exp(-(logits + np.log(COLLECTION / technologies))))
 
 
 def _told(name: str, probabilities: Matrix, fits: Mask, edges: tuple[float, ...]) -> list[dict[str, float]]:

@@ -23,7 +23,6 @@ FOLDER = Path(__file__).parents[1] / "paraphrases"
 class Scored:
     """All pairs of demands in one language and technologies in another, or in the same."""
 
-    technologies: int
     logits: Matrix
     grades: Matrix
     """0 where no grade is given."""
@@ -46,7 +45,7 @@ def scored(model: Model, analyser: Analyser) -> dict[str, Scored]:
     for demand, technology in _lines("negatives.tsv"):
         hard[rows[demand], columns[technology]] = True
     return {
-        f"{asking} on {offering}": Scored(len(there), logits[part], grades[part], hard[part])
+        f"{asking} on {offering}": Scored(logits[part], grades[part], hard[part])
         for asking, here in _by_language(asked).items()
         for offering, there in _by_language(offered).items()
         if (part := np.ix_(here, there))
