@@ -5,6 +5,7 @@ Canonical events are read tolerantly: an unknown field is carried along, an unkn
 To store one, use `model_dump(mode="json")`.
 """
 
+from shared.contracts.access import GatewayTokens, TokenDigest
 from shared.contracts.base import Draft, EventData, InboxMessage, unknown_fields, without_unknown_fields
 from shared.contracts.dead_letter import DeadLetter, OriginalHeader, OriginalRecord
 from shared.contracts.demand import (
@@ -96,6 +97,7 @@ EVENTS: tuple[type[EventData], ...] = (
     MatchAnswered,
     OutcomeRecorded,
     RiskModelPublished,
+    GatewayTokens,
     DeadLetter,
 )
 """What the services say to each other."""
@@ -135,6 +137,7 @@ __all__ = [
     "Evidence",
     "EvidenceWeight",
     "FieldProblem",
+    "GatewayTokens",
     "InboxMessage",
     "Ipr",
     "IprStatus",
@@ -185,6 +188,7 @@ __all__ = [
     "TechnologyRiskExtract",
     "TechnologySubmitted",
     "TransferMode",
+    "TokenDigest",
     "Trl",
     "Verdict",
     "Visibility",
