@@ -37,7 +37,7 @@ def test_partitions_are_those_of_the_contract(topics: Topics) -> None:
 def test_each_member_has_an_outbox_and_an_inbox_of_one_partition(topics: Topics) -> None:
     outbox, inbox = topics.for_member("acme")
     assert (outbox.name, inbox.name) == ("member.acme.outbox", "member.acme.inbox")
-    assert (outbox.written_by, inbox.read_by) == (("member", "gateway"), ("member",))
+    assert (outbox.written_by, inbox.read_by) == (("member", "gateway"), ("member", "gateway"))
     assert topics.partitions("member.acme.outbox") == topics.partitions("member.acme.inbox") == 1
     for topic in (outbox, inbox):
         assert topic.config["retention.ms"] == 30 * DAY
