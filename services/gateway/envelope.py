@@ -147,7 +147,10 @@ def _skip(text: str, at: int) -> int:
 
 def _submission(entry: Entry, member: str, pointer: str) -> Submission:
     event = entry.as_event(f"member.{member}.outbox")
-    faults = [_fault(problem.pointer, problem.message, pointer) for problem in event.problems]
+    problems = event.problems
+    # Where nothing could be read at all, no attribute is missing.
+    problems = [problem for problem in problems if not problem.pointer] or problems
+    faults = [_fault(problem.pointer, problem.message, pointer) for problem in problems]
     own = f"/members/{member}"
     if event.source and event.source != own and not event.source.startswith(f"{own}/"):
         wording = Wording(*(words.format(member=member) for words in _FOREIGN))
