@@ -18,7 +18,6 @@ import json
 import multiprocessing
 import os
 import secrets
-import socket
 import statistics
 import subprocess
 import sys
@@ -33,6 +32,7 @@ from aiokafka import AIOKafkaProducer
 from bench.setting import new_prefix, report, servers
 from shared.contracts.access import GatewayTokens, TokenDigest
 from shared.runtime.topics import apply_topics, load_topics
+from tongtu.embedded.ports import free_port
 
 MEMBERS = 25
 """Each with an outbox of its own, so that no single partition is the limit."""
@@ -213,13 +213,6 @@ def summarised(turns: Mapping[tuple[str, int], Sequence[Outcome]], numbers: Sequ
         "core_per_connections": rates["core"],
         "bare_per_connections": rates["bare"],
     }
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 def wait_for(address: str) -> None:

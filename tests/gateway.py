@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ import httpx
 from shared.contracts.access import GatewayTokens
 from shared.runtime.topics import load_topics
 from tests.platform import Platform, event_headers, eventually
+from tongtu.embedded.ports import free_port
 
 TECHNOLOGY = "tongtu.technology.submitted.v1"
 RECEIPT = "tongtu.receipt.v1"
@@ -25,13 +25,6 @@ RECEIPT = "tongtu.receipt.v1"
 def token_of(member: str, number: int = 1) -> str:
     """A token of that member."""
     return f"token-{number}-of-{member}-which-nobody-can-guess"
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 class GatewayProcess:

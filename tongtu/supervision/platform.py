@@ -11,8 +11,9 @@ from pathlib import Path
 from shared.runtime.topics import apply_topics, load_topics
 from tongtu.embedded.infrastructure import Infrastructure, infrastructure
 from tongtu.embedded.lock import Addresses
+from tongtu.embedded.ports import choose_port
 from tongtu.errors import CommandError
-from tongtu.supervision.service_process import SERVICES, ServiceProcess
+from tongtu.supervision.service_process import GATEWAY, GATEWAY_PORT, SERVICES, ServiceProcess
 from tongtu.supervision.state import PartState, PlatformFile, PlatformState
 from tongtu.supervision.supervisor import Part, Supervisor
 from tongtu.target import Target, login_at
@@ -26,8 +27,11 @@ Services = Callable[[Callable[[str], dict[str, str]], Path], Sequence[ServicePro
 
 
 def every_service(environment_of: Callable[[str], dict[str, str]], logs: Path) -> list[ServiceProcess]:
-    """All services."""
-    return [ServiceProcess.of(service, environment_of(service), logs) for service in SERVICES]
+    """All services, and the gateway."""
+    port = choose_port("TONGTU_GATEWAY_PORT", GATEWAY_PORT)
+    gateway = {**environment_of(GATEWAY), "TONGTU_GATEWAY_PORT": str(port)}
+    services = [ServiceProcess.of(service, environment_of(service), logs) for service in SERVICES]
+    return [*services, ServiceProcess.of(GATEWAY, gateway, logs)]
 
 
 class Platform:
