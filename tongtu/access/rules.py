@@ -14,8 +14,10 @@ _ADMINISTRATORS = frozenset({"operators", "registry"})
 _ANYONE = "anyone"
 """Every service; a member reads its inbox and nothing else."""
 
-Operation = Literal["read", "write"]
-Resource = Literal["topic", "group", "transactional_id"]
+Operation = Literal["read", "write", "write_idempotently"]
+Resource = Literal["topic", "group", "transactional_id", "cluster"]
+_CLUSTER = "kafka-cluster"
+"""Kafka's own name for all of it."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -63,7 +65,13 @@ def service_rules(topics: Topics, prefix: str = "") -> frozenset[Rule]:
     # Who has dead letters runs on the core, which reads in groups and publishes in transactions.
     processing = [service for service in everyone if any(topic.name == f"{service}.dead-letters" for topic in topics)]
     own = (rule for service in processing for rule in _own_names(service, prefix))
-    return frozenset([*on_topics, *own])
+    # Who may write to a topic may do so idempotently; who writes to members' topics alone needs it before there is one.
+    idempotent = (
+        Rule(user_of_service(service, prefix), "write_idempotently", "cluster", _CLUSTER)
+        for service in everyone
+        if not any(service in topic.written_by for topic in topics)
+    )
+    return frozenset([*on_topics, *own, *idempotent])
 
 
 def member_rules(topics: Topics, member: str, prefix: str = "") -> frozenset[Rule]:
@@ -102,3 +110,19 @@ def _own_names(service: str, prefix: str) -> Iterator[Rule]:
     yield Rule(user, "read", "group", f"{own}.", prefixed=True)
     yield Rule(user, "write", "transactional_id", f"{own}-", prefixed=True)
     yield Rule(user, "write", "transactional_id", f"{own}.", prefixed=True)
+
+
+def markdown_table(topics: Topics) -> str:
+    """Who writes and reads what, for the documentation."""
+    member = "<id>"
+    rules = service_rules(topics) | member_rules(topics, member) | service_rules_for_member(topics, member)
+    lines = ["| user | writes | reads |", "| --- | --- | --- |"]
+    for user in (*services(topics), user_of_member(member)):
+        sides = [
+            ", ".join(
+                f"`{r.name}`" for r in sorted(rules) if (r.user, r.operation, r.resource) == (user, side, "topic")
+            )
+            for side in ("write", "read")
+        ]
+        lines.append(f"| `{user}` | {' | '.join(sides)} |")
+    return "".join(f"{line}\n" for line in lines)
