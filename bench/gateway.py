@@ -5,7 +5,8 @@
 Both are a process of one worker on uvloop and httptools, both answer when all replicas have acknowledged, both get the
 same binary CloudEvents of about 1 KB from the same clients, who keep their connections and send one after the other.
 The contenders take turns within each round, because the machine is not theirs alone; each figure is the median of the
-rounds. `core` and `bare` are events a second with 50 connections.
+rounds. `core` and `bare` are events a second with 50 connections, `ratio` the one by the other; `cpu_ratio` is the same
+told by the processor time that each server takes for an event.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import psutil
 from aiokafka import AIOKafkaProducer
 
 from bench.setting import new_prefix, report, servers
@@ -50,6 +52,8 @@ class Outcome:
     answered: int = 0
     seconds: float = 0.0
     waits: list[float] = field(default_factory=list[float])
+    cpu_seconds: float = 0.0
+    """Of the server, which tells contenders apart also where others use the machine."""
 
 
 def main() -> None:
@@ -66,8 +70,8 @@ def main() -> None:
     with servers() as infrastructure:
         kafka = infrastructure.addresses.kafka
         asyncio.run(prepare(kafka, prefix, tokens))
-        with contenders(kafka, prefix) as ports:
-            turns = take_turns(ports, tokens, numbers, arguments.rounds, arguments.seconds)
+        with contenders(kafka, prefix) as running:
+            turns = take_turns(running, tokens, numbers, arguments.rounds, arguments.seconds)
     figures = summarised(turns, numbers)
     report(figures)
 
@@ -90,8 +94,8 @@ async def prepare(kafka: str, prefix: str, tokens: Mapping[str, str]) -> None:
 
 
 @contextlib.contextmanager
-def contenders(kafka: str, prefix: str) -> Iterator[dict[str, int]]:
-    """Both servers, ready; their ports by name."""
+def contenders(kafka: str, prefix: str) -> Iterator[dict[str, tuple[int, psutil.Process]]]:
+    """Both servers, ready; port and process by name."""
     ports = {name: free_port() for name in ("core", "bare", "health")}
     environment = os.environ | {
         "TONGTU_KAFKA": kafka,
@@ -108,7 +112,10 @@ def contenders(kafka: str, prefix: str) -> Iterator[dict[str, int]]:
     try:
         wait_for(f"http://127.0.0.1:{ports['health']}/ready")
         wait_for(f"http://127.0.0.1:{ports['bare']}/ready")
-        yield {name: ports[name] for name in ("core", "bare")}
+        yield {
+            name: (ports[name], psutil.Process(process.pid))
+            for name, process in zip(("core", "bare"), processes, strict=True)
+        }
     finally:
         for process in processes:
             process.terminate()
@@ -117,17 +124,25 @@ def contenders(kafka: str, prefix: str) -> Iterator[dict[str, int]]:
 
 
 def take_turns(
-    ports: Mapping[str, int], tokens: Mapping[str, str], numbers: Sequence[int], rounds: int, seconds: float
+    running: Mapping[str, tuple[int, psutil.Process]],
+    tokens: Mapping[str, str],
+    numbers: Sequence[int],
+    rounds: int,
+    seconds: float,
 ) -> dict[tuple[str, int], list[Outcome]]:
     """Every contender with every number of connections, in turn, in as many rounds."""
     found: dict[tuple[str, int], list[Outcome]] = {}
     for number in numbers:
-        for port in ports.values():
+        for port, _ in running.values():
             attack(port, tokens, number, WARM_SECONDS)
         for turn in range(rounds):
-            order = list(ports.items()) if turn % 2 == 0 else list(ports.items())[::-1]
-            for name, port in order:
-                found.setdefault((name, number), []).append(attack(port, tokens, number, seconds))
+            order = list(running.items()) if turn % 2 == 0 else list(running.items())[::-1]
+            for name, (port, process) in order:
+                before = process.cpu_times()
+                outcome = attack(port, tokens, number, seconds)
+                after = process.cpu_times()
+                outcome.cpu_seconds = after.user + after.system - before.user - before.system
+                found.setdefault((name, number), []).append(outcome)
     return found
 
 
@@ -199,19 +214,25 @@ def summarised(turns: Mapping[tuple[str, int], Sequence[Outcome]], numbers: Sequ
     """The figures, by contender and number of connections."""
     rates: dict[str, dict[str, float]] = {"core": {}, "bare": {}}
     slowest: dict[str, dict[str, float]] = {"core": {}, "bare": {}}
+    cpu: dict[str, dict[str, float]] = {"core": {}, "bare": {}}
     for (name, number), outcomes in turns.items():
         rates[name][str(number)] = round(statistics.median(each.answered / each.seconds for each in outcomes), 1)
         tails = [sorted(each.waits)[int(len(each.waits) * 0.99)] * 1000 for each in outcomes]
         slowest[name][str(number)] = round(statistics.median(tails), 2)
+        used = [each.cpu_seconds / each.answered * 1e6 for each in outcomes]
+        cpu[name][str(number)] = round(statistics.median(used), 1)
     shown = str(50 if 50 in numbers else numbers[0])
     return {
         "core": rates["core"][shown],
         "bare": rates["bare"][shown],
         "ratio": round(rates["core"][shown] / rates["bare"][shown], 3),
+        "cpu_ratio": round(cpu["bare"][shown] / cpu["core"][shown], 3),
         "p99_ms": slowest["core"],
         "bare_p99_ms": slowest["bare"],
         "core_per_connections": rates["core"],
         "bare_per_connections": rates["bare"],
+        "core_cpu_us": cpu["core"],
+        "bare_cpu_us": cpu["bare"],
     }
 
 

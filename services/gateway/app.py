@@ -20,7 +20,7 @@ from services.gateway.tokens import Tokens
 from shared.contracts.access import GatewayTokens
 from shared.runtime.health import serve_health
 from shared.runtime.logging import configure_logging
-from shared.runtime.settings import load
+from shared.runtime.settings import SettingsError, load
 from shared.runtime.topics import load_topics
 from shared.streaming.latest_values import follow_latest_values
 from shared.streaming.log_reader import LogReader
@@ -55,7 +55,7 @@ class Gateway:
             ssl_certfile=settings.certificate,
             ssl_keyfile=settings.certificate_key,
         )
-        self._server = Server(config, settings.head_seconds)
+        self._server = Server(config, settings.head_seconds, settings.body_seconds)
         metrics.waiting_bytes.set_function(lambda: self._writer.waiting_bytes)
         metrics.received_bytes.set_function(lambda: self._memory.bytes)
         metrics.members.set_function(lambda: len(self._tokens))
@@ -80,7 +80,13 @@ class Gateway:
                 serve_health(self.settings.health_host, self.settings.health_port, lambda: self.is_ready)
             )
             log.info("service_started", address=f"{self.settings.host}:{self.settings.port}")
-            await self._server.serve()
+            try:
+                await self._server.serve()
+            except SystemExit:  # uvicorn's way to say that it cannot listen
+                where = f"{self.settings.host}:{self.settings.port}"
+                raise SettingsError(
+                    f"cannot listen on {where}: give another TONGTU_GATEWAY_HOST or TONGTU_GATEWAY_PORT"
+                ) from None
         log.info("service_stopped")
 
     def stop(self) -> None:

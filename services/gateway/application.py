@@ -34,9 +34,11 @@ def create_application(submissions: Submissions, inbox: Inbox) -> FastAPI:
         redirect_slashes=False,
     )
 
-    @application.post("/v1/events", summary="Send events 发送", openapi_extra=documentation.submit())
     async def submit(request: Request) -> Response:
         return await submissions.take(request)
+
+    # Starlette's own route: there is nothing in it for FastAPI to read, and its look for that takes 50 us an event.
+    application.add_route("/v1/events", submit, methods=["POST"])
 
     @application.get("/v1/inbox", summary="Read the inbox 读取收件箱", openapi_extra=documentation.read())
     async def read(request: Request, cursor: Place = None, limit: Limit = 100, wait: Wait = 0) -> Response:
@@ -59,6 +61,7 @@ def _document(application: FastAPI) -> dict[str, Any]:
         description=application.description,
         routes=application.routes,
     )
+    document["paths"] = {"/v1/events": {"post": documentation.submit()}, **document["paths"]}
     document["components"] = {
         "schemas": dict(documentation.SCHEMAS),
         "securitySchemes": documentation.SECURITY_SCHEMES,
@@ -67,8 +70,6 @@ def _document(application: FastAPI) -> dict[str, Any]:
         for operation in path.values():
             # What FastAPI would answer by itself is never answered here.
             operation["responses"].pop("422", None)
-            if operation["operationId"].startswith("submit"):
-                operation["responses"].pop("200", None)
     return document
 
 
@@ -98,5 +99,5 @@ def _add_problem_handlers(application: FastAPI) -> None:
 
 
 def _operation(request: Request) -> str:
-    route = request.scope.get("route")
-    return str(getattr(route, "name", "none"))
+    route = request.scope.get("route") or request.scope.get("endpoint")
+    return str(getattr(route, "name", None) or getattr(route, "__name__", "none"))

@@ -188,6 +188,8 @@ _ALWAYS = ("unauthenticated", "timeout", "too-many-requests", "header-too-large"
 def submit() -> JsonObject:
     """POST /v1/events."""
     return {
+        "summary": "Send events 发送",
+        "operationId": "submit",
         "security": [{"token": []}],
         "parameters": [*_BINARY, _LANGUAGE],
         "requestBody": _request(),

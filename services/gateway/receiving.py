@@ -1,9 +1,8 @@
-"""Takes in the body of a request within bounds: its own size and time, and the memory of all requests together."""
+"""Takes in the body of a request within bounds: its own size, and the memory of all requests together."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from starlette.types import Receive
@@ -52,30 +51,27 @@ class Share:
 
 
 async def read_body(
-    receive: Receive, announced: bytes | None, share: Share, *, most: int, seconds: float, too_large: Problem
+    receive: Receive, announced: bytes | None, share: Share, *, most: int, limits: Mapping[str, int]
 ) -> bytes:
-    """The whole body. Raises Problem: too large, too slow, or no room; then the connection is to be closed.
+    """The whole body. Raises Problem where it is too large or there is no room, and has the connection closed.
 
-    `announced` is the Content-Length: what is announced too large is not read at all.
+    `announced` is the Content-Length: what is announced too large is not read at all. `limits` are told to whoever
+    sends too much. Its time is for the connection to watch (server.py).
     """
     if announced is not None and (not announced.isdigit() or len(announced) > 18 or int(announced) > most):
-        raise too_large
+        raise Problem("too-large", close=True, context=limits)
     parts: list[bytes] = []
     size = 0
-    try:
-        async with asyncio.timeout(seconds):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise Problem("timeout", close=True)
-                part: bytes = message["body"]
-                size += len(part)
-                if size > most:
-                    raise too_large
-                if not share.take(len(part)):
-                    raise Problem("unavailable", headers={"retry-after": "1"}, close=True)
-                parts.append(part)
-                if not message["more_body"]:
-                    return parts[0] if len(parts) == 1 else b"".join(parts)
-    except TimeoutError:
-        raise Problem("timeout", close=True) from None
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Problem("timeout", close=True)
+        part: bytes = message["body"]
+        size += len(part)
+        if size > most:
+            raise Problem("too-large", close=True, context=limits)
+        if not share.take(len(part)):
+            raise Problem("unavailable", headers={"retry-after": "1"}, close=True)
+        parts.append(part)
+        if not message["more_body"]:
+            return parts[0] if len(parts) == 1 else b"".join(parts)

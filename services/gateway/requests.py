@@ -25,11 +25,12 @@ class Head:
 
 def read_head(request: Request, tokens: Tokens) -> Head:
     """Who calls, and how. Raises Problem: unauthenticated, compressed."""
-    found: dict[bytes, bytes] = {}
-    for name, value in request.scope["headers"]:
-        if name in _KNOWN:
-            # A header that stands twice is read as neither: what is in front of the gateway may have read the other.
-            found[name] = b"" if name in found else value
+    headers = request.scope["headers"]
+    found = dict[bytes, bytes](headers)
+    if len(found) != len(headers):
+        # A header that stands twice is read as neither: what is in front of the gateway may have read the other.
+        names = [name for name, _ in headers]
+        found = {name: b"" if name in _KNOWN and names.count(name) > 1 else value for name, value in found.items()}
     authorization = found.get(b"authorization", b"")
     scheme, token = authorization[: len(_BEARER)], authorization[len(_BEARER) :]
     caller = tokens.caller(token.strip()) if scheme.lower() == _BEARER else None

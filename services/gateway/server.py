@@ -22,9 +22,10 @@ _LOOK_SECONDS = 0.5
 
 
 class Connection(HttpToolsProtocol):
-    """One connection; `began` says since when it is owed a request's head, `ending` since when it is to be closed."""
+    """One connection: since when it is owed a request's head or body, or its end."""
 
     began: float | None = None
+    body_began: float | None = None
     ending: float | None = None
     most = 0
     """Connections at a time; set on a subclass."""
@@ -63,7 +64,7 @@ class Connection(HttpToolsProtocol):
         if self._immodest or size > HEAD_BYTES or len(self.headers) > HEADERS:
             self._immodest = True
         else:
-            self.began = None
+            self.began, self.body_began = None, time.monotonic()
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -73,6 +74,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """As uvicorn does, if there is a request that it belongs to."""
+        self.body_began = None
         if self.began is None:
             super().on_message_complete()
 
@@ -99,9 +101,10 @@ class Connection(HttpToolsProtocol):
 class Server(uvicorn.Server):
     """Serves until `should_exit`; signals are left to whoever starts it."""
 
-    def __init__(self, config: uvicorn.Config, head_seconds: float) -> None:
+    def __init__(self, config: uvicorn.Config, head_seconds: float, body_seconds: float) -> None:
         super().__init__(config)
         self._head_seconds = head_seconds
+        self._body_seconds = body_seconds
 
     @contextlib.contextmanager
     def capture_signals(self):  # type: ignore[no-untyped-def]
@@ -126,6 +129,8 @@ class Server(uvicorn.Server):
                 connection.transport.abort()
         elif connection.began is not None and now - connection.began > self._head_seconds:
             connection.refuse(Problem("timeout"), "head too slow")
+        elif connection.body_began is not None and now - connection.body_began > self._body_seconds:
+            connection.refuse(Problem("timeout"), "body too slow")
 
 
 def configured(app: Any, *, most_connections: int, **options: Any) -> uvicorn.Config:
@@ -139,6 +144,7 @@ def configured(app: Any, *, most_connections: int, **options: Any) -> uvicorn.Co
         http=Limited,
         ws="none",
         lifespan="off",
+        proxy_headers=False,
         access_log=False,
         log_level="critical",
         server_header=False,

@@ -25,6 +25,8 @@ EVENT_BYTES = RECORD_LIMIT + 64 * 1024
 """Of a structured event, whose envelope is in the body; the record itself is checked again."""
 BATCH_BYTES = 4 * 1024 * 1024
 
+_accepted = metrics.answers.labels("submit", 202)
+
 
 class Submissions:
     """Takes events in for the member whose token was shown."""
@@ -50,20 +52,18 @@ class Submissions:
         member = head.caller.member
         self._limits.count(member)
         batched = head.content_type.startswith(BATCHED)
-        too_large = Problem("too-large", close=True, context=self._too_large)
         with self._memory.share() as share:
             body = await read_body(
                 request.receive,
                 head.content_length,
                 share,
                 most=BATCH_BYTES if batched else EVENT_BYTES,
-                seconds=self._settings.body_seconds,
-                too_large=too_large,
+                limits=self._too_large,
             )
             submissions = self._read(request, head, body, batched)
             self._limits.count(member, max(len(submissions) - 1, 0))
             await self._write(member, submissions)
-        metrics.answers.labels("submit", 202).inc()
+        _accepted.inc()
         metrics.events_accepted.inc(len(submissions))
         return Response(orjson.dumps({"events": _told(submissions)}), 202, media_type="application/json")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 log = structlog.get_logger(__name__)
 
@@ -26,8 +26,8 @@ async def follow_latest_values(
 ) -> None:
     """Hands every committed key and value to `apply`, in order; never returns.
 
-    After a failure it begins again at the topic's beginning, so that a key may be applied again with what it had
-    before, and then with what it has. `caught_up` is called whenever everything there was has been applied.
+    It begins with the latest value of each key, also after a failure, so that nothing that a key had before comes back
+    meanwhile. `caught_up` is called whenever everything there was has been applied.
     """
     while True:
         try:
@@ -52,22 +52,29 @@ async def _follow(
         fetch_max_wait_ms=FETCH_WAIT_MS,
         **connection,
     )
-    await consumer.start()
     try:
+        await consumer.start()
         all_partitions = [TopicPartition(topic, number) for number in range(partitions)]
         consumer.assign(all_partitions)
-        behind = await consumer.end_offsets(all_partitions)
+        ends = await consumer.end_offsets(all_partitions)
         await consumer.seek_to_beginning(*all_partitions)
+        latest: dict[bytes | None, bytes | None] = {}
+        while not await _is_at(consumer, ends):
+            latest |= {record.key: record.value for record in await _next_records(consumer)}
+        for key, value in latest.items():
+            apply(key, value)
+        caught_up()
         while True:
-            if behind:
-                for partition in list(behind):
-                    if await consumer.position(partition) >= behind[partition]:
-                        del behind[partition]
-                if not behind:
-                    caught_up()
-            found = await consumer.getmany(timeout_ms=FETCH_WAIT_MS)
-            for records in found.values():
-                for record in records:
-                    apply(record.key, record.value)
+            for record in await _next_records(consumer):
+                apply(record.key, record.value)
     finally:
         await consumer.stop()
+
+
+async def _is_at(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> bool:
+    return all([await consumer.position(partition) >= end for partition, end in ends.items()])
+
+
+async def _next_records(consumer: AIOKafkaConsumer) -> list[ConsumerRecord[Any, Any]]:
+    found = await consumer.getmany(timeout_ms=FETCH_WAIT_MS)
+    return [record for records in found.values() for record in records]

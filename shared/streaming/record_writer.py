@@ -90,13 +90,14 @@ class RecordWriter:
     async def write(self, topic: str, entries: Sequence[Entry]) -> None:
         """Returns once all are acknowledged. Raises NoRoomError, NotAcknowledgedError."""
         producer = self._producer
-        if producer is None or self.waiting_bytes + sum(entry.bytes for entry in entries) > self._most_bytes:
+        sizes = [entry.bytes for entry in entries]
+        if producer is None or self.waiting_bytes + sum(sizes) > self._most_bytes:
             raise NoRoomError
         sent: list[asyncio.Future[Any]] = []
         try:
             async with asyncio.timeout(self._seconds):
-                for entry in entries:
-                    sent.append(await self._send(producer, topic, entry))  # noqa: PERF401 - a failure must leave what was sent
+                for entry, size in zip(entries, sizes, strict=True):
+                    sent.append(await self._send(producer, topic, entry, size))
                 # Not awaited themselves: a wait that is given up must not cancel what is on its way.
                 await (asyncio.shield(sent[0]) if len(sent) == 1 else asyncio.wait(sent))
         except TimeoutError:
@@ -110,8 +111,7 @@ class RecordWriter:
                 self._renew_after(producer, failed)
             raise NotAcknowledgedError(done + [False] * (len(entries) - len(done)))
 
-    async def _send(self, producer: AIOKafkaProducer, topic: str, entry: Entry) -> asyncio.Future[Any]:
-        size = entry.bytes
+    async def _send(self, producer: AIOKafkaProducer, topic: str, entry: Entry, size: int) -> asyncio.Future[Any]:
         self.waiting_bytes += size
         try:
             future = await producer.send(topic, entry.value, entry.key, partition=0, headers=entry.headers)
