@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 
 from shared.contracts.access import GatewayTokens, TokenDigest
 from shared.runtime.topics import load_topics
 from tongtu.access.broker import BrokerAccess
 from tongtu.access.passwords import new_secret
-from tongtu.access.rules import member_rules, user_of_member
+from tongtu.access.rules import member_rules, users_begin
 from tongtu.access.services import administration
 from tongtu.members import write_registry
 from tongtu.reading import Reader
@@ -22,6 +23,7 @@ from tongtu.writing import Writer
 
 _TOKEN_PREFIX = "tongtu_"  # noqa: S105 - so that scanners for lost secrets can know one
 _TOKEN_ID_BYTES = 6
+_USER_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Secrets:
     """What a member needs to get in; exists here only, until it is shown. None: there is no new one."""
 
     member: str
-    user: str
+    user: str | None
     password: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
 
@@ -48,9 +50,8 @@ class Admission:
 
         Secrets that were made by a run that ended half-way were never shown, so they are made again.
         """
-        user = user_of_member(member, self._target.prefix)
         tokens = await self._tokens(member)
-        has_password = self._broker is None or user in self._broker.users()
+        has_password = self._broker is None or self._user(self._broker, member) in self._broker.users()
         if has_password and tokens is not None and tokens.tokens:
             self._give_rules(member)
             return None
@@ -61,10 +62,9 @@ class Admission:
 
         A connection that was opened with the former password is closed when it must show one again.
         """
-        self._give_rules(member)
-        user = user_of_member(member, self._target.prefix)
-        new_password = new_secret() if password and self._broker is not None else None
-        if self._broker is not None and new_password is not None:
+        user = self._give_rules(member)
+        new_password = new_secret() if password and user is not None else None
+        if self._broker is not None and user is not None and new_password is not None:
             self._broker.set_password(user, new_password)
         new_token = f"{_TOKEN_PREFIX}{new_secret()}" if token else None
         if new_token is not None:
@@ -73,21 +73,31 @@ class Admission:
 
     async def shut_out(self, member: str) -> None:
         """The member may do nothing from now on, with connections that it has neither; then it cannot log in either."""
-        if self._broker is not None:
-            user = user_of_member(member, self._target.prefix)
+        if self._broker is not None and (user := self._user(self._broker, member)) is not None:
             self._broker.forbid_all(user)
             self._broker.delete_user(user)
         tokens = await self._tokens(member)
         if tokens is not None:
             await write_registry(self._writer, GatewayTokens, member, None, tokens.version + 1)
 
-    def _give_rules(self, member: str) -> None:
+    def _give_rules(self, member: str) -> str | None:
+        """The member's user, with exactly its rules; None where Kafka is not secured."""
         if self._broker is None:
-            return
-        user = user_of_member(member, self._target.prefix)
-        wanted, present = member_rules(load_topics(), member, self._target.prefix), self._broker.rules(user)
+            return None
+        prefix = self._target.prefix
+        drawn = f"{users_begin(member, prefix)}{secrets.token_hex(_USER_BYTES)}"
+        user = self._user(self._broker, member) or drawn
+        wanted, present = member_rules(load_topics(), member, user, prefix), self._broker.rules(user)
         self._broker.forbid(present - wanted)
         self._broker.allow(wanted - present)
+        return user
+
+    def _user(self, broker: BrokerAccess, member: str) -> str | None:
+        """Found by its rules, or, where a removal has taken these already, by its password."""
+        begins = users_begin(member, self._target.prefix)
+        topics = load_topics().for_member(member)
+        by_rules = (user for topic in topics for user in broker.writers(self._target.topic(topic.name)))
+        return next((user for user in chain(by_rules, broker.users()) if user.startswith(begins)), None)
 
     async def _publish_token(self, member: str, token: str) -> None:
         digest = TokenDigest(

@@ -15,7 +15,7 @@ def client_configuration(secrets: Secrets, target: Target) -> str:
         f"# {secrets.member}: writes {own}.outbox, reads {own}.inbox; groups begin with {own}.",
         "# Shown this once and kept nowhere. `tongtu members rotate` makes new ones.",
     ]
-    if secrets.password is not None:
+    if secrets.user is not None and secrets.password is not None:
         shared = {
             "bootstrap.servers": target.kafka,
             "security.protocol": "SASL_PLAINTEXT",

@@ -274,6 +274,8 @@ def logs_in(settings: Settings) -> tuple[bool, str]:
 def test_wrong_password_is_refused_in_the_same_words_as_an_unknown_user(acme: Settings) -> None:
     assert logs_in(acme) == (True, "")
     wrong = logs_in({**acme, "sasl.password": "wrong"})
+    # Speaking SCRAM by hand one can tell, so a member's user has a name that nobody can guess.
+    assert re.search(r"member\.acme\.[0-9a-f]{16}$", acme["sasl.username"])
     unknown = logs_in({**acme, "sasl.username": "member.nobody", "sasl.password": "wrong"})
     assert not wrong[0]
     assert "invalid credentials" in wrong[1]

@@ -16,7 +16,7 @@ from tongtu.access.rules import (
     service_rules,
     service_rules_for_member,
     services,
-    user_of_member,
+    users_begin,
 )
 
 SECURITY = (Path(__file__).parents[2] / "docs" / "security.md").read_text(encoding="utf-8")
@@ -33,10 +33,10 @@ def test_documentation_shows_the_rules_as_they_are(topics: Topics) -> None:
 
 
 def test_member_has_three_rules_and_none_for_what_is_not_its_own(topics: Topics) -> None:
-    assert member_rules(topics, "acme", "p.") == {
-        Rule("p.member.acme", "write", "topic", "p.member.acme.outbox"),
-        Rule("p.member.acme", "read", "topic", "p.member.acme.inbox"),
-        Rule("p.member.acme", "read", "group", "p.member.acme.", prefixed=True),
+    assert member_rules(topics, "acme", "p.member.acme.1f", "p.") == {
+        Rule("p.member.acme.1f", "write", "topic", "p.member.acme.outbox"),
+        Rule("p.member.acme.1f", "read", "topic", "p.member.acme.inbox"),
+        Rule("p.member.acme.1f", "read", "group", "p.member.acme.", prefixed=True),
     }
 
 
@@ -68,6 +68,6 @@ def test_only_who_runs_on_the_core_has_groups_and_transactions(topics: Topics) -
 @pytest.mark.parametrize("prefix", ["", "t1."])
 def test_no_member_can_have_the_user_of_somebody_else(topics: Topics, prefix: str) -> None:
     for taken in ("admin", "broker", *services(topics)):
-        assert user_of_member(taken, prefix) != prefix + taken
+        assert not (prefix + taken).startswith(users_begin(taken, prefix))
     with pytest.raises(ValidationError):
         TypeAdapter(MemberId).validate_python("acme.outbox")

@@ -88,6 +88,14 @@ class BrokerAccess:
         found = _result(self._client.describe_acls(_bindings_of(user)), "read the access rules")
         return {rule for binding in found if (rule := _rule(binding)) is not None}
 
+    def writers(self, topic: str) -> set[str]:
+        """The users that a rule with the topic's very name lets write to it."""
+        rule = Rule("any", "write", "topic", topic)
+        binding: Any = _as_filter(rule)
+        binding.principal = None
+        found = _result(self._client.describe_acls(binding), "read the access rules")
+        return {rule.user for binding in found if (rule := _rule(binding)) is not None}
+
     def allow(self, rules: Iterable[Rule]) -> None:
         """Adds rules."""
         bindings = [_binding(rule) for rule in sorted(rules)]

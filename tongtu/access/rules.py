@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from shared.runtime.topics import Topic, Topics
@@ -53,9 +53,13 @@ def user_of_service(service: str, prefix: str = "") -> str:
     return prefix + service
 
 
-def user_of_member(member: str, prefix: str = "") -> str:
-    """The member's Kafka user. The dot keeps it apart from all other users: no member's id has one."""
-    return f"{prefix}{_MEMBER}.{member}"
+def users_begin(member: str, prefix: str = "") -> str:
+    """How the name of a member's Kafka user begins; random characters follow, drawn when the member is added.
+
+    By SCRAM a stranger can find out whether a user exists. So that this does not tell who is a member, nobody can guess
+    the name. The dots keep it apart from all other users: no member's id has one.
+    """
+    return f"{prefix}{_MEMBER}.{member}."
 
 
 def service_rules(topics: Topics, prefix: str = "") -> frozenset[Rule]:
@@ -74,24 +78,21 @@ def service_rules(topics: Topics, prefix: str = "") -> frozenset[Rule]:
     return frozenset([*on_topics, *own, *idempotent])
 
 
-def member_rules(topics: Topics, member: str, prefix: str = "") -> frozenset[Rule]:
+def member_rules(topics: Topics, member: str, user: str, prefix: str = "") -> frozenset[Rule]:
     """What a member may do: write to its outbox, read its inbox, in groups with a name of its own."""
-    user = user_of_member(member, prefix)
     group = Rule(user, "read", "group", f"{prefix}{_MEMBER}.{member}.", prefixed=True)
-    return frozenset([group, *(rule for rule in _on_member_topics(topics, member, prefix) if rule.user == user)])
+    own = (rule for rule in _on_member_topics(topics, member, prefix) if rule.user == prefix + _MEMBER)
+    return frozenset([group, *(replace(rule, user=user) for rule in own)])
 
 
 def service_rules_for_member(topics: Topics, member: str, prefix: str = "") -> frozenset[Rule]:
     """What the services may do with the topics of a member: by name, because outboxes and inboxes begin alike."""
-    user = user_of_member(member, prefix)
-    return frozenset(rule for rule in _on_member_topics(topics, member, prefix) if rule.user != user)
+    return frozenset(rule for rule in _on_member_topics(topics, member, prefix) if rule.user != prefix + _MEMBER)
 
 
 def _on_member_topics(topics: Topics, member: str, prefix: str) -> Iterator[Rule]:
     for topic in topics.for_member(member):
-        for rule in _topic_rules(topic, services(topics), prefix):
-            is_member = rule.user == user_of_service(_MEMBER, prefix)
-            yield Rule(user_of_member(member, prefix), rule.operation, rule.resource, rule.name) if is_member else rule
+        yield from _topic_rules(topic, services(topics), prefix)
 
 
 def _topic_rules(topic: Topic, everyone: Iterable[str], prefix: str) -> Iterator[Rule]:
@@ -114,10 +115,10 @@ def _own_names(service: str, prefix: str) -> Iterator[Rule]:
 
 def markdown_table(topics: Topics) -> str:
     """Who writes and reads what, for the documentation."""
-    member = "<id>"
-    rules = service_rules(topics) | member_rules(topics, member) | service_rules_for_member(topics, member)
+    member, its_user = "<id>", "member.<id>.…"
+    rules = service_rules(topics) | member_rules(topics, member, its_user) | service_rules_for_member(topics, member)
     lines = ["| user | writes | reads |", "| --- | --- | --- |"]
-    for user in (*services(topics), user_of_member(member)):
+    for user in (*services(topics), its_user):
         sides = [
             ", ".join(
                 f"`{r.name}`" for r in sorted(rules) if (r.user, r.operation, r.resource) == (user, side, "topic")
