@@ -132,9 +132,9 @@ class Service(Stage):
         Raises TooManyFailures where the service is broken and has stopped itself.
         """
         stages = [stage for stage in self._stages if stage.subscriptions]
-        security = self.settings.kafka_security
-        self._processors = [self._processor(stage, security) for stage in stages]
-        broker = _Broker(self.settings.kafka, {each.group: each for each in self._processors}, security)
+        self._processors = [self._processor(stage) for stage in stages]
+        processors = {processor.group: processor for processor in self._processors}
+        broker = _Broker(self.settings.kafka, processors, self.settings.kafka_security)
         for processor, stage in zip(self._processors, stages, strict=True):
             self._subscribe(broker, processor, stage)
         self._app = FastStream(broker, logger=None, on_startup=[self._prepare], on_shutdown=[self._drain])
@@ -157,7 +157,7 @@ class Service(Stage):
         """Whether every consumer group has taken its assignment and lets records through."""
         return bool(self._processors) and all(processor.is_ready for processor in self._processors)
 
-    def _processor(self, stage: Stage, security: Mapping[str, Any]) -> Processor:
+    def _processor(self, stage: Stage) -> Processor:
         return Processor(
             group=stage.group,
             service=self.name,
@@ -172,7 +172,7 @@ class Service(Stage):
                 self._options,
                 max_records=self.settings.max_records,
                 session_timeout_seconds=self.settings.session_timeout,
-                connection={**self._options.connection, **security},
+                connection={**self._options.connection, **self.settings.kafka_security},
             ),
             stop_service=self._fail,
             one_in_hand=self._one_in_hand,
@@ -239,7 +239,7 @@ class _Broker(KafkaBroker):
     """FastStream's broker, reading through the core's consumers."""
 
     def __init__(
-        self, bootstrap_servers: str, processors: Mapping[str, Processor], security: Mapping[str, Any]
+        self, bootstrap_servers: str, processors: Mapping[str, Processor], security: Mapping[str, Any] | None = None
     ) -> None:
         super().__init__(
             bootstrap_servers,
@@ -249,7 +249,7 @@ class _Broker(KafkaBroker):
             metadata_max_age_ms=METADATA_SECONDS * 1000,
         )
         self._of_group = processors
-        self._security = security
+        self._security = security or {}
 
     async def _connect(self) -> Callable[..., AIOKafkaConsumer]:
         build: Any = await super()._connect()
