@@ -10,7 +10,9 @@ ELSEWHERE = {
     "index.md": "README.md",
     "changelog.md": "CHANGELOG.md",
     "deploy.md": "deploy/README.md",
-} | {f"services/{name}.md": f"services/{name}/README.md" for name in ("intake", "matching", "risk", "notify")}
+} | {
+    f"services/{name}.md": f"services/{name}/README.md" for name in ("intake", "matching", "risk", "notify", "gateway")
+}
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

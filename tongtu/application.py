@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tongtu.commands import (
+    access,
     dead_letters,
     demo,
     evaluate,
@@ -54,6 +55,7 @@ application.command("matches", rich_help_panel=_WORK)(matches.matches)
 application.add_typer(risk.group, rich_help_panel=_WORK)
 application.command("evaluate", rich_help_panel=_WORK)(evaluate.evaluate)
 application.add_typer(topics.group, name="topics", rich_help_panel=_OPERATE)
+application.add_typer(access.group, name="access", rich_help_panel=_OPERATE)
 application.command("watch", rich_help_panel=_OPERATE)(watch.watch)
 application.command("lag", rich_help_panel=_OPERATE)(lag.lag)
 application.add_typer(dead_letters.group, name="dead-letters", rich_help_panel=_OPERATE)

@@ -16,6 +16,7 @@ class UsageError(CommandError):
 _WITH_A_WAY_OUT = frozenset(
     {
         f"{CommandError.__module__}.{CommandError.__name__}",
+        "shared.runtime.login.LoginError",
         "shared.runtime.settings.SettingsError",
         "shared.runtime.topic_administration.TopicsError",
         "tongtu.embedded.errors.EmbeddedError",

@@ -177,7 +177,7 @@ def _partition(document: dict[str, Any]) -> TopicPartition:
 
 
 async def _published(target: Target, groups: Iterable[str]) -> dict[str, Offsets]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=target.kafka)
+    admin = AIOKafkaAdminClient(bootstrap_servers=target.kafka, **target.kafka_security)
     await admin.start()
     try:
         return {group: await admin.list_consumer_group_offsets(group) for group in sorted(groups)}
@@ -196,7 +196,10 @@ class _Logs:
 
 async def _logs(target: Target, places: set[Place]) -> _Logs:
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=target.kafka, isolation_level="read_committed", auto_offset_reset="earliest"
+        bootstrap_servers=target.kafka,
+        **target.kafka_security,
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
     )
     await consumer.start()
     try:

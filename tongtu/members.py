@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 
+from shared.contracts.base import EventData
 from shared.contracts.organisation import OrganisationRegistered
 from shared.runtime.topics import apply_topics, load_topics
 from tongtu.errors import CommandError
@@ -33,26 +34,35 @@ async def entry(reader: Reader, member: str) -> OrganisationRegistered | None:
     return OrganisationRegistered.model_validate_json(event.data)
 
 
-async def create_topics(where: Target, members: Mapping[str, object] | list[str]) -> None:
-    """Creates the members' outboxes and inboxes where they are missing. Raises TopicsError."""
+async def create_topics(where: Target, members: Collection[str]) -> None:
+    """Creates the members' outboxes and inboxes where they are missing, and lets the services in. Raises TopicsError.
+
+    Nothing here lets a member in.
+    """
     topics = load_topics()
-    await apply_topics(where.kafka, [topic for member in members for topic in topics.for_member(member)], where.prefix)
+    wanted = [topic for member in members for topic in topics.for_member(member)]
+    await apply_topics(where.kafka, wanted, where.prefix, **where.kafka_security)
+    if where.login is not None:
+        from tongtu.access.rules import service_rules_for_member
+        from tongtu.access.services import administration  # librdkafka is loaded only where it is needed
+
+        rules = [rule for member in members for rule in service_rules_for_member(topics, member, where.prefix)]
+        administration(where).allow(rules)
 
 
 async def publish(writer: Writer, organisation: OrganisationRegistered) -> None:
     """Tells everybody who the member is."""
     value = organisation.model_dump_json(exclude_none=True).encode()
-    await _write(writer, organisation.id, value, organisation.version)
+    await write_registry(writer, OrganisationRegistered, organisation.id, value, organisation.version)
 
 
 async def publish_removal(writer: Writer, member: str, version: int) -> None:
     """Tells everybody that the member has left."""
-    await _write(writer, member, None, version)
+    await write_registry(writer, OrganisationRegistered, member, None, version)
 
 
-async def _write(writer: Writer, member: str, value: bytes | None, version: int) -> None:
+async def write_registry(writer: Writer, kind: type[EventData], member: str, value: bytes | None, version: int) -> None:
+    """Writes a record of the registry about a member, as all readers of its topic know it; None: it is no longer so."""
     extensions = {"partitionkey": member, VERSION_ATTRIBUTE: str(version)}
-    headers = event_headers(
-        OrganisationRegistered.type, SOURCE, subject=member, extensions=extensions, has_data=value is not None
-    )
-    await writer.write(OrganisationRegistered.topic, member, value, headers)
+    headers = event_headers(kind.type, SOURCE, subject=member, extensions=extensions, has_data=value is not None)
+    await writer.write(kind.topic, member, value, headers)

@@ -33,6 +33,7 @@ class Reader:
         self._target = target
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=target.kafka,
+            **target.kafka_security,
             isolation_level="read_committed",
             auto_offset_reset="earliest",
             enable_auto_commit=False,

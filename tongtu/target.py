@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shared.runtime.login import Login
+
+if TYPE_CHECKING:
+    from tongtu.embedded.lock import Addresses
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Addresses and the prefix before every topic, group and database name."""
+    """Addresses, the prefix before every topic, group, user and database name, and how to log in to Kafka."""
 
     kafka: str
     mongodb: str
     prefix: str = ""
+    login: Login | None = None
+    """None where Kafka is not secured."""
+
+    @property
+    def kafka_security(self) -> dict[str, Any]:
+        """What every aiokafka client is given beside the address. Raises LoginError."""
+        return self.login.for_aiokafka() if self.login else {}
 
     def topic(self, name: str) -> str:
         """The topic's name on the broker."""
@@ -21,7 +35,12 @@ class Target:
     @property
     def environment(self) -> dict[str, str]:
         """What has another process work on the same platform."""
-        return {"TONGTU_KAFKA": self.kafka, "TONGTU_MONGODB": self.mongodb, "TONGTU_PREFIX": self.prefix}
+        variables = {"TONGTU_KAFKA": self.kafka, "TONGTU_MONGODB": self.mongodb, "TONGTU_PREFIX": self.prefix}
+        return variables | (self.login.environment if self.login else {})
+
+    def logged_in_as(self, login: Login | None) -> Target:
+        """The same platform for another user."""
+        return replace(self, login=login)
 
     @property
     def mongodb_shown(self) -> str:
@@ -40,11 +59,11 @@ def target() -> Target:
     settings = load(ServiceSettings)
     given = settings.model_fields_set
     if {"kafka", "mongodb"} <= given:
-        return Target(settings.kafka, settings.mongodb, settings.prefix)
+        return Target(settings.kafka, settings.mongodb, settings.prefix, settings.login)
     home = default_home()
     state = read_state(home)
     if state is not None and state.addresses is not None:
-        kafka, mongodb, prefix = state.addresses.kafka, state.addresses.mongodb, state.prefix
+        addresses, prefix = state.addresses, state.prefix
     else:
         found = running(home)
         if found is None or found.addresses is None:
@@ -52,9 +71,18 @@ def target() -> Target:
                 f"nothing runs on {home}: start it with `tongtu up --detach`, "
                 "or give the addresses in TONGTU_KAFKA and TONGTU_MONGODB"
             )
-        kafka, mongodb, prefix = found.addresses.kafka, found.addresses.mongodb, ""
+        addresses, prefix = found.addresses, ""
     return Target(
-        settings.kafka if "kafka" in given else kafka,
-        settings.mongodb if "mongodb" in given else mongodb,
+        settings.kafka if "kafka" in given else addresses.kafka,
+        settings.mongodb if "mongodb" in given else addresses.mongodb,
         settings.prefix if "prefix" in given else prefix,
+        # An administrator's password is for the server that it was made for, not for one that the environment names.
+        settings.login or (None if "kafka" in given else login_at(addresses)),
     )
+
+
+def login_at(addresses: Addresses) -> Login | None:
+    """The administrator's login at embedded servers; None where they are not secured."""
+    if addresses.kafka_user is None or addresses.kafka_password_file is None:
+        return None
+    return Login(addresses.kafka_user, Path(addresses.kafka_password_file))

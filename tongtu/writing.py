@@ -52,6 +52,7 @@ class Writer:
         self._target = target
         self._producer = AIOKafkaProducer(
             bootstrap_servers=target.kafka,
+            **target.kafka_security,
             acks="all",
             enable_idempotence=True,
             compression_type="lz4",

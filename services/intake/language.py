@@ -3,7 +3,7 @@
 import re
 from typing import Any, cast
 
-from services.intake.wording import Language
+from shared.contracts.problems import Language
 
 SAMPLE = 600
 """Characters looked at; titles and summaries decide within the first few dozen."""

@@ -15,10 +15,11 @@ from services.intake.expiry import is_past
 from services.intake.language import answer_language
 from services.intake.statements import ProblemKind, Refusal, Speaker, Statement
 from services.intake.understanding import Draft
-from services.intake.wording import TOO_LARGE, Fault, Language, envelope_problem, problems_in_language
+from services.intake.wording import Fault, problems_in_language
+from shared.contracts.envelope_wording import TOO_LARGE, envelope_problem
 from shared.contracts.events import MOST_ERRORS, AnswerDraft, FieldProblem, RecordKind, RecordReference
 from shared.contracts.formats import MATCH_ID
-from shared.contracts.problems import field_problems
+from shared.contracts.problems import Language, field_problems
 
 if TYPE_CHECKING:
     from shared.streaming import Event

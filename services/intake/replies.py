@@ -2,8 +2,9 @@
 
 from services.intake.ledger import Taken
 from services.intake.statements import Refusal, Statement
-from services.intake.wording import DETAIL, TITLES, in_language
+from services.intake.wording import DETAIL, TITLES
 from shared.contracts.events import Receipt, ReceiptOutcome, RecordKind, RecordReference, Rejection
+from shared.contracts.problems import in_language
 
 
 def receipt_for(statement: Statement, taken: Taken) -> Receipt:

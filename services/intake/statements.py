@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from services.intake.wording import Language
 from shared.contracts.events import (
     AnswerDraft,
     DemandPosted,
@@ -14,6 +13,7 @@ from shared.contracts.events import (
     RecordReference,
     TechnologySubmitted,
 )
+from shared.contracts.problems import Language
 
 Body = TechnologySubmitted | DemandPosted | OutcomeRecorded | AnswerDraft
 

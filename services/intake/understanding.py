@@ -10,9 +10,9 @@ from pydantic import BaseModel
 from services.intake.envelope import KNOWN_EXTENSIONS
 from services.intake.language import answer_language, detect
 from services.intake.statements import Body
-from services.intake.wording import Fault, Language, problems_in_language
+from services.intake.wording import Fault, problems_in_language
 from shared.contracts.events import MOST_ERRORS, AnswerDraft, DemandDraft, FieldProblem, OutcomeDraft, TechnologyDraft
-from shared.contracts.problems import unknown_field_warnings
+from shared.contracts.problems import Language, unknown_field_warnings
 
 Draft = TechnologyDraft | DemandDraft | AnswerDraft | OutcomeDraft
 

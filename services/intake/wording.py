@@ -1,15 +1,12 @@
 """What intake says to members, in English and Chinese: why a message was not taken, and what to do."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 from shared.contracts.events import FieldProblem
-from shared.contracts.problems import Wording
-
-Language = Literal["en", "zh"]
+from shared.contracts.problems import Language, Wording, in_language
 
 FAULTS: Mapping[str, Wording] = MappingProxyType(
     {
@@ -90,34 +87,6 @@ DETAIL = Wording(
     "未作任何更改。请更正 errors 中列出的各项后重新发送。",
 )
 
-TOO_LARGE = r"is \d+ bytes; at most"
-"""How the event core says that a message passes the size limit (a regular expression)."""
-
-# The beginnings of what the event core says about an envelope, in Chinese.
-_ENVELOPE_ZH: Mapping[str, str] = MappingProxyType(
-    {
-        TOO_LARGE: "过大",
-        "is missing": "必须填写",
-        "has no value": "没有值",
-        "appears twice": "重复出现",
-        "is not UTF-8": "不是 UTF-8",
-        "the Kafka key is not UTF-8": "Kafka 键不是 UTF-8",
-        "a header name is not UTF-8": "消息头名称不是 UTF-8",
-        "more than": "消息头数量过多",
-        "headers larger": "消息头过大",
-        r"only application/cloudevents\+json": "只接收 UTF-8 编码的 application/cloudevents+json",
-        "only CloudEvents 1.0": "只接收 CloudEvents 1.0",
-        "is not JSON": "不是有效的 JSON",
-        "is not a JSON object": "必须是 JSON 对象",
-        "is not a CloudEvents attribute value": "不是有效的 CloudEvents 属性值",
-        "is not an attribute name": "属性名只能由 a-z 和 0-9 组成，最多 64 个字符",
-        "is not base64": "不是有效的 base64",
-        "stands beside data": "data 与 data_base64 只能有一个",
-        "is longer": "过长",
-        "cannot be read": "无法读取",
-    }
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -134,11 +103,6 @@ class Fault:
         return FieldProblem(pointer=self.pointer[:512], code=self.code, message=in_language(filled, language)[:2000])
 
 
-def in_language(wording: Wording, language: Language | None) -> str:
-    """The words in one language; in both when the language is not known."""
-    return f"{wording.en} / {wording.zh}" if language is None else getattr(wording, language)
-
-
 def problems_in_language(
     said: Callable[[Language], tuple[FieldProblem, ...]], language: Language | None
 ) -> tuple[FieldProblem, ...]:
@@ -149,10 +113,3 @@ def problems_in_language(
         en.model_copy(update={"message": in_language(Wording(en.message, zh.message), None)[:2000]})
         for en, zh in zip(said("en"), said("zh"), strict=True)
     )
-
-
-def envelope_problem(pointer: str, message: str, language: Language | None) -> FieldProblem:
-    """What the event core found wrong with an envelope; its own words stay in where no translation is known."""
-    chinese = next((zh for en, zh in _ENVELOPE_ZH.items() if re.match(en, message)), "不符合 CloudEvents 规范")
-    said = in_language(Wording(message, chinese), language)
-    return FieldProblem(pointer=pointer[:512], code="envelope", message=said[:2000])

@@ -5,6 +5,7 @@ Canonical events are read tolerantly: an unknown field is carried along, an unkn
 To store one, use `model_dump(mode="json")`.
 """
 
+from shared.contracts.access import GatewayTokens, TokenDigest
 from shared.contracts.base import Draft, EventData, InboxMessage, unknown_fields, without_unknown_fields
 from shared.contracts.dead_letter import DeadLetter, OriginalHeader, OriginalRecord
 from shared.contracts.demand import (
@@ -110,6 +111,7 @@ EVENTS: tuple[type[EventData], ...] = (
     MatchAnswered,
     OutcomeRecorded,
     RiskModelPublished,
+    GatewayTokens,
     DeadLetter,
 )
 """What the services say to each other."""
@@ -151,6 +153,7 @@ __all__ = [
     "EvidenceWeight",
     "FieldProblem",
     "ForecastScores",
+    "GatewayTokens",
     "InboxMessage",
     "Influence",
     "IntervalScore",
@@ -209,6 +212,7 @@ __all__ = [
     "TechnologyParty",
     "TechnologyRiskExtract",
     "TechnologySubmitted",
+    "TokenDigest",
     "TransferMode",
     "Trl",
     "Verdict",

@@ -1,6 +1,6 @@
 """What is wrong with a message, said to the member that wrote it: every field at once, in English or Chinese."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
@@ -20,6 +20,11 @@ class Wording(NamedTuple):
 
     en: str
     zh: str
+
+
+def in_language(wording: Wording, language: Language | None) -> str:
+    """The words in one language; in both when the language is not known."""
+    return f"{wording.en} / {wording.zh}" if language is None else getattr(wording, language)
 
 
 UNKNOWN_FIELD = Wording("is not a known field; it was kept but nothing reads it", "不是已知字段；已保留，但不会被读取")
@@ -116,10 +121,14 @@ _FORMS: Mapping[str, Wording] = MappingProxyType(
 
 def field_problems(error: ValidationError, language: Language = "en") -> tuple[FieldProblem, ...]:
     """Every wrong field that the validation found, in the order of the fields; the first 50."""
-    found = islice(error.errors(include_url=False, include_input=False), MOST_ERRORS)
+    return problems_in(error.errors(include_url=False, include_input=False), language)
+
+
+def problems_in(errors: Iterable[Mapping[str, Any]], language: Language = "en") -> tuple[FieldProblem, ...]:
+    """The same for what pydantic's `errors()` gave to somebody else."""
     return tuple(
         FieldProblem(pointer=_pointer(each["loc"]), code=each["type"], message=_message(each, language))
-        for each in found
+        for each in islice(errors, MOST_ERRORS)
     )
 
 

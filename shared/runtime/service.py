@@ -90,7 +90,7 @@ class Service(Stage):
     ) -> None:
         """`partitions_of` gives the partition count of a topic; the default reads topics.yaml.
 
-        `options` are the core's own; max_records and the session timeout always come from the settings.
+        `options` are the core's own; max_records, the session timeout and the login always come from the settings.
         """
         super().__init__(self, f"{settings.prefix}tongtu.{name}")
         self.name = name
@@ -133,7 +133,8 @@ class Service(Stage):
         """
         stages = [stage for stage in self._stages if stage.subscriptions]
         self._processors = [self._processor(stage) for stage in stages]
-        broker = _Broker(self.settings.kafka, {processor.group: processor for processor in self._processors})
+        processors = {processor.group: processor for processor in self._processors}
+        broker = _Broker(self.settings.kafka, processors, self.settings.kafka_security)
         for processor, stage in zip(self._processors, stages, strict=True):
             self._subscribe(broker, processor, stage)
         self._app = FastStream(broker, logger=None, on_startup=[self._prepare], on_shutdown=[self._drain])
@@ -171,6 +172,7 @@ class Service(Stage):
                 self._options,
                 max_records=self.settings.max_records,
                 session_timeout_seconds=self.settings.session_timeout,
+                connection={**self._options.connection, **self.settings.kafka_security},
             ),
             stop_service=self._fail,
             one_in_hand=self._one_in_hand,
@@ -236,7 +238,9 @@ class Service(Stage):
 class _Broker(KafkaBroker):
     """FastStream's broker, reading through the core's consumers."""
 
-    def __init__(self, bootstrap_servers: str, processors: Mapping[str, Processor]) -> None:
+    def __init__(
+        self, bootstrap_servers: str, processors: Mapping[str, Processor], security: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(
             bootstrap_servers,
             logger=None,
@@ -245,12 +249,13 @@ class _Broker(KafkaBroker):
             metadata_max_age_ms=METADATA_SECONDS * 1000,
         )
         self._of_group = processors
+        self._security = security or {}
 
     async def _connect(self) -> Callable[..., AIOKafkaConsumer]:
         build: Any = await super()._connect()
 
         def build_polling(**arguments: Any) -> AIOKafkaConsumer:
-            consumer = PollingConsumer(**{**build.keywords, **arguments})
+            consumer = PollingConsumer(**{**build.keywords, **arguments, **self._security})
             self._of_group[arguments["group_id"]].attach(consumer)
             return consumer
 

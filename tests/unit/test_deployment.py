@@ -21,7 +21,7 @@ from tongtu.embedded.mongod import DOCKER_IMAGE
 from tongtu.embedded.mongodb import REPLICA_SET
 
 PROJECT = Path(__file__).parents[2]
-SERVICES = ("intake", "matching", "risk", "notify")
+SERVICES = ("intake", "matching", "risk", "notify", "gateway")
 STOP_SECONDS = 5  # a service's own promise: architecture.md
 
 
@@ -96,7 +96,6 @@ def test_a_service_may_do_no_more_than_it_must(service: str) -> None:
     described = compose()["services"][service]
     assert described["read_only"] is True
     assert described["cap_drop"] == ["ALL"]
-    assert "ports" not in described
     assert set(described["deploy"]["resources"]["limits"]) == {"cpus", "memory", "pids"}
     assert f'\nUSER 10001:10001\nENTRYPOINT ["python", "-m", "services.{service}"]' in stages()[service]
 
@@ -116,9 +115,13 @@ def test_every_service_of_the_project_is_deployed() -> None:
     assert folders == set(SERVICES)
 
 
-def test_only_kafka_and_mongodb_are_published_and_only_to_this_machine() -> None:
+def test_only_what_clients_need_is_published_and_only_to_this_machine() -> None:
     published = {name: each["ports"] for name, each in compose()["services"].items() if "ports" in each}
-    assert published == {"kafka": ["127.0.0.1:9092:9092"], "mongodb": ["127.0.0.1:27017:27017"]}
+    assert published == {
+        "kafka": ["127.0.0.1:9092:9092"],
+        "mongodb": ["127.0.0.1:27017:27017"],
+        "gateway": ["127.0.0.1:8480:8480"],
+    }
 
 
 def test_kafka_is_set_as_the_embedded_one() -> None:

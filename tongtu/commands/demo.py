@@ -27,6 +27,7 @@ def demo(
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
-    target = Target(*against, load(ServiceSettings).prefix) if against else None
+    settings = load(ServiceSettings)
+    target = Target(*against, settings.prefix, settings.login) if against else None
     if not demonstrate(default_home(), target):
         raise typer.Exit(1)

@@ -1,12 +1,17 @@
-"""members add, list and remove."""
+"""members add, list, rotate and remove."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tongtu.errors import CommandError, UsageError
+
+if TYPE_CHECKING:
+    from tongtu.admission import Secrets
+    from tongtu.target import Target
 
 group = typer.Typer(
     help="Who takes part: a member, its outbox and its inbox.",
@@ -15,6 +20,12 @@ group = typer.Typer(
 )
 
 Member = Annotated[str, typer.Argument(metavar="ID", help="2 to 40 of a-z, 0-9 and -; never used again later.")]
+CredentialsFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Write the secrets into this new file, for you alone to read, instead of showing them."
+    ),
+]
 
 
 @group.command()
@@ -35,8 +46,12 @@ def add(
         typer.Option(metavar="NAME[,E-MAIL[,PHONE]]", help="Shown to the other party only after both have accepted."),
     ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace the entry of a member that there is.")] = False,
+    credentials_file: CredentialsFile = None,
 ) -> None:
-    """Register a member: creates its two topics and tells every service who it is."""
+    """Register a member: creates its two topics, tells every service who it is, shows its secrets once.
+
+    A run that was interrupted can be done again. Nobody gets in before its end.
+    """
     import asyncio
 
     names = {language: name for language, name in (("zh", name_zh), ("en", name_en)) if name}
@@ -52,7 +67,8 @@ def add(
         "languages": language or list(names),
         "contacts": [_contact(text) for text in contact or []],
     }
-    asyncio.run(_add({name: value for name, value in given.items() if value not in (None, [])}, replace))
+    present: dict[str, object] = {name: value for name, value in given.items() if value not in (None, [])}
+    asyncio.run(_add(present, replace, _new_file(credentials_file)))
 
 
 @group.command(name="list")
@@ -64,11 +80,38 @@ def list_members(json: Annotated[bool, typer.Option("--json", help="As JSON, for
 
 
 @group.command()
+def rotate(
+    id: Member,
+    password: Annotated[bool, typer.Option("--password", help="Only the password for Kafka.")] = False,
+    token: Annotated[bool, typer.Option("--token", help="Only the token for the HTTP gateway.")] = False,
+    credentials_file: CredentialsFile = None,
+) -> None:
+    """Give a member new secrets, shown once. The former token is refused at once.
+
+    With the former password nobody logs in any more; connections that were opened with it are closed when they have to
+    show it again (connections.max.reauth.ms of the broker).
+    """
+    import asyncio
+
+    both = password == token
+    asyncio.run(_rotate(id, password or both, token or both, _new_file(credentials_file)))
+
+
+@group.command()
 def remove(id: Member) -> None:
-    """Take a member out of the registry. Its topics stay until what is in them has expired."""
+    """Take a member out of the registry and shut it out. Its topics stay until what is in them has expired."""
     import asyncio
 
     asyncio.run(_remove(id))
+
+
+def _new_file(file: Path | None) -> Path | None:
+    """Refuses what could not be written in the end, when the secrets exist and nobody knows them."""
+    if file is not None and file.exists():
+        raise UsageError(f"{file} exists: name a new file")
+    if file is not None and not file.absolute().parent.is_dir():
+        raise UsageError(f"{file.parent} is not a folder: create it, or name a file in another")
+    return file
 
 
 def _contact(text: str) -> dict[str, str]:
@@ -76,12 +119,13 @@ def _contact(text: str) -> dict[str, str]:
     return {name: part for name, part in zip(("name", "email", "phone"), parts, strict=False) if part}
 
 
-async def _add(given: dict[str, object], replace: bool) -> None:
+async def _add(given: dict[str, object], replace: bool, file: Path | None) -> None:
     from pydantic import ValidationError
 
     from shared.contracts.organisation import OrganisationKind, OrganisationRegistered
     from shared.contracts.problems import field_problems
     from tongtu import members
+    from tongtu.admission import admission
     from tongtu.output import say
     from tongtu.reading import Reader
     from tongtu.target import target
@@ -104,18 +148,54 @@ async def _add(given: dict[str, object], replace: bool) -> None:
         present = await members.entry(reader, wanted.id)
     if present is not None:
         wanted = wanted.model_copy(update={"version": present.version})
-        if wanted == present:
-            await members.create_topics(where, [wanted.id])
-            say(f"{wanted.id} is registered already, with exactly this entry")
-            return
-        if not replace:
-            raise CommandError(f"{wanted.id} is registered already: give --replace to replace its entry")
-        wanted = wanted.model_copy(update={"version": present.version + 1})
+        if wanted != present:
+            if not replace:
+                raise CommandError(f"{wanted.id} is registered already: give --replace to replace its entry")
+            wanted = wanted.model_copy(update={"version": present.version + 1})
     await members.create_topics(where, [wanted.id])
-    async with Writer(where) as writer:
-        await members.publish(writer, wanted)
-    done = "registered" if wanted.version == 1 else f"replaced (version {wanted.version})"
-    say(f"{wanted.id} {done}: writes member.{wanted.id}.outbox, reads member.{wanted.id}.inbox")
+    if wanted == present:
+        say(f"{wanted.id} is registered already, with exactly this entry")
+    else:
+        async with Writer(where) as writer:
+            await members.publish(writer, wanted)
+        done = "registered" if wanted.version == 1 else f"replaced (version {wanted.version})"
+        say(f"{wanted.id} {done}: writes member.{wanted.id}.outbox, reads member.{wanted.id}.inbox")
+    async with admission(where) as door:
+        secrets = await door.let_in(wanted.id)
+    if secrets is None:
+        say(f"its secrets are as they were; `tongtu members rotate {wanted.id}` makes new ones")
+    else:
+        _hand_over(secrets, where, file)
+
+
+def _hand_over(secrets: Secrets, where: Target, file: Path | None) -> None:
+    from tongtu.access.passwords import write_private
+    from tongtu.client_configuration import client_configuration
+    from tongtu.output import say
+
+    text = client_configuration(secrets, where)
+    if file is None:
+        say(f"\n{text}")
+    else:
+        write_private(file, text)
+        say(f"its secrets are in {file}, which only you can read: hand them over, then delete it")
+
+
+async def _rotate(id: str, password: bool, token: bool, file: Path | None) -> None:
+    from tongtu import members
+    from tongtu.admission import admission
+    from tongtu.reading import Reader
+    from tongtu.target import target
+
+    where = target()
+    if password and not token and where.login is None:
+        raise CommandError("this Kafka is not secured, so there is no password: see `tongtu up --secure`")
+    async with Reader(where) as reader:
+        if await members.entry(reader, id) is None:
+            raise CommandError(f"{id} is not a member: `tongtu members list` shows who is")
+    async with admission(where) as door:
+        secrets = await door.renew(id, password, token)
+    _hand_over(secrets, where, file)
 
 
 async def _list(json: bool) -> None:
@@ -148,6 +228,7 @@ async def _list(json: bool) -> None:
 
 async def _remove(id: str) -> None:
     from tongtu import members
+    from tongtu.admission import admission
     from tongtu.output import say
     from tongtu.reading import Reader
     from tongtu.target import target
@@ -158,6 +239,8 @@ async def _remove(id: str) -> None:
         present = await members.entry(reader, id)
     if present is None:
         raise CommandError(f"{id} is not a member: `tongtu members list` shows who is")
+    async with admission(where) as door:
+        await door.shut_out(id)
     async with Writer(where) as writer:
         await members.publish_removal(writer, id, present.version + 1)
     say(f"{id} removed; its id is never used again, its topics stay until what is in them has expired")

@@ -11,6 +11,9 @@ Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 def up(
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when all is ready; `down` stops it.")] = False,
+    secure: Annotated[
+        bool, typer.Option("--secure", help="Kafka asks for a login, and each user may do only what it must.")
+    ] = False,
 ) -> None:
     """Start Kafka, MongoDB and every service, until Ctrl-C.
 
@@ -21,9 +24,9 @@ def up(
     from tongtu.supervision import running
 
     if detach:
-        running.start_detached(default_home())
+        running.start_detached(default_home(), secure)
     else:
-        running.run(default_home())
+        running.run(default_home(), secure)
 
 
 def down() -> None:

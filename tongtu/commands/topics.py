@@ -54,7 +54,7 @@ async def _apply() -> None:
     from tongtu.target import target
 
     where = target()
-    applied = await apply_topics(where.kafka, await _declared(where), where.prefix)
+    applied = await apply_topics(where.kafka, await _declared(where), where.prefix, **where.kafka_security)
     for name in applied.created:
         say(f"created  {name}")
     for name, changes in applied.altered.items():

@@ -147,7 +147,7 @@ async def _settle(target: Target) -> None:
 async def _clear(target: Target) -> None:
     """Deletes what stands behind the prefix."""
     assert target.prefix
-    admin = AIOKafkaAdminClient(bootstrap_servers=target.kafka)
+    admin = AIOKafkaAdminClient(bootstrap_servers=target.kafka, **target.kafka_security)
     await admin.start()
     try:
         topics = [name for name in await admin.list_topics() if name.startswith(target.prefix)]

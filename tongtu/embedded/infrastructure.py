@@ -18,8 +18,9 @@ from tongtu.embedded.kafka import Kafka
 from tongtu.embedded.lock import Addresses, HomeLock, is_in_use
 from tongtu.embedded.mongod import find_mongod
 from tongtu.embedded.mongodb import REPLICA_SET, MongoDB
-from tongtu.embedded.ports import HOST, choose_port
+from tongtu.embedded.ports import HOST, choose_port, free_port
 from tongtu.embedded.process import Server
+from tongtu.embedded.security import REAUTHENTICATION_SECONDS, NodeSecurity, is_secured
 
 _KAFKA_PORT = 19092
 _MONGODB_PORT = 27117
@@ -50,19 +51,29 @@ def infrastructure(
     fresh: bool = False,
     test_commands: bool = False,
     mongodb_cache: float = 1,
+    secure: bool = False,
+    reauthentication_seconds: float = REAUTHENTICATION_SECONDS,
 ) -> Generator[Infrastructure]:
     """A real Kafka and MongoDB for the duration of the block; they also end if this process is killed.
 
     `home` keeps data and logs (default: TONGTU_HOME, else the user's state folder). `fast_start` trades Kafka's speed
     under load for 1 s at the start. `fresh` starts empty on ports of its own in a folder inside the home and removes
-    it at the end. `test_commands` lets tests make MongoDB fail on demand. `mongodb_cache` is in GB.
+    it at the end. `test_commands` lets tests make MongoDB fail on demand. `mongodb_cache` is in GB. `secure` has Kafka
+    ask for a login: the addresses then come with the administrator's; every connection must show a valid password
+    again within `reauthentication_seconds`.
 
     A part whose address is in the environment (TONGTU_KAFKA, TONGTU_MONGODB) is not started. Raises EmbeddedError
     with one line for the user if something is missing, in use or does not start.
     """
     kafka_address, mongodb_address = os.environ.get("TONGTU_KAFKA"), os.environ.get("TONGTU_MONGODB")
+    login = (os.environ.get("TONGTU_KAFKA_USER"), os.environ.get("TONGTU_KAFKA_PASSWORD_FILE")) if kafka_address else ()
+    if secure and kafka_address:
+        raise EmbeddedError(
+            "the Kafka in TONGTU_KAFKA cannot be secured from here: leave --secure out; docs/security.md says how to "
+            "work with one that is secured"
+        )
     if kafka_address and mongodb_address:
-        yield Infrastructure(Addresses(kafka_address, mongodb_address), None, None)
+        yield Infrastructure(Addresses(kafka_address, mongodb_address, *login), None, None)
         return
     home = (home or default_home()).absolute()
     with ExitStack() as stack:
@@ -90,17 +101,39 @@ def infrastructure(
             )
         if not kafka_address:
             kafka_address = f"{HOST}:{kafka_port}"
+            security = _security(home, secure, [kafka_port, mongodb_port], reauthentication_seconds)
             kafka = Kafka(
-                _java(), kafka_jars(progress), home / "kafka", logs, kafka_port, fast_start=fast_start, held=held
+                _java(),
+                kafka_jars(progress),
+                home / "kafka",
+                logs,
+                kafka_port,
+                fast_start=fast_start,
+                held=held,
+                security=security,
             )
+            if security is not None:
+                login = (security.administrator.user, str(security.administrator.password_file))
         if mongodb:
             progress(f"MongoDB: starting on port {mongodb_port}")
         if kafka:
-            progress(f"Kafka {KAFKA_VERSION}: starting on port {kafka_port}")
+            progress(f"Kafka {KAFKA_VERSION}: starting on port {kafka_port}{', secured' if secure else ''}")
         _start(stack, [server for server in (kafka, mongodb) if server])
-        addresses = Addresses(kafka_address, mongodb_address)
+        addresses = Addresses(kafka_address, mongodb_address, *login)
         lock.publish(addresses)
         yield Infrastructure(addresses, kafka, mongodb)
+
+
+def _security(home: Path, secure: bool, taken: Sequence[int], seconds: float) -> NodeSecurity | None:
+    passwords = home / "kafka" / "passwords"
+    if not secure:
+        if is_secured(passwords):
+            raise EmbeddedError(
+                f"the Kafka in {home} was secured, and without that everybody here could read it: start it with "
+                "--secure, or set TONGTU_HOME to another folder"
+            )
+        return None
+    return NodeSecurity(passwords, free_port(taken), seconds)
 
 
 def _start(stack: ExitStack, servers: Sequence[Server]) -> None:

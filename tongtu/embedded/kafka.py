@@ -9,13 +9,17 @@ import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
+from tongtu.access.broker import BrokerAccess
+from tongtu.access.passwords import write_private
 from tongtu.embedded.errors import EmbeddedError
 from tongtu.embedded.ports import HOST, free_port, listens
 from tongtu.embedded.process import Server
+from tongtu.embedded.security import NodeSecurity
 
 _LOG_CONFIGURATION = """\
 status = error
@@ -40,9 +44,11 @@ _FIRST_ERROR = re.compile(
 )
 
 
-def server_properties(port: int, controller_port: int, data: Path) -> dict[str, str]:
-    """The node's whole configuration; listeners, and later their security, are decided here and nowhere else."""
-    return {
+def server_properties(
+    port: int, controller_port: int, data: Path, security: NodeSecurity | None = None
+) -> dict[str, str]:
+    """The node's whole configuration."""
+    properties = {
         "process.roles": "broker,controller",
         "node.id": "1",
         "controller.quorum.voters": f"1@{HOST}:{controller_port}",
@@ -69,6 +75,7 @@ def server_properties(port: int, controller_port: int, data: Path) -> dict[str, 
         "broker.heartbeat.interval.ms": "500",
         "broker.session.timeout.ms": "3000",
     }
+    return properties | (security.properties(HOST, port, controller_port) if security else {})
 
 
 def render(properties: Mapping[str, str]) -> str:
@@ -92,10 +99,12 @@ class Kafka(Server):
         *,
         fast_start: bool = True,
         held: Sequence[int] = (),
+        security: NodeSecurity | None = None,
     ):
         super().__init__("Kafka", logs / "kafka.out", held)
         self.port = port
-        self._controller_port = free_port(taken=[port])
+        self._security = security
+        self._controller_port = free_port(taken=[port, *([security.node_port] if security else [])])
         self._java = java
         self._jars = jars
         self._folder = folder
@@ -110,11 +119,13 @@ class Kafka(Server):
     def _prepare(self) -> None:
         data, temporary, formatted = self._folder / "data", self._folder / "temporary", self._folder / "formatted"
         data.mkdir(parents=True, exist_ok=True)
+        # The records, and where Kafka is secured the node's password, are nobody's business on this machine.
+        self._folder.chmod(0o700)
         self._logged_before = self._log.stat().st_size if self._log.exists() else 0
         shutil.rmtree(temporary, ignore_errors=True)  # a killed JVM leaves the native libraries it unpacked
         temporary.mkdir()
-        properties = server_properties(self.port, self._controller_port, data)
-        self._configuration.write_text(render(properties), encoding="utf-8")
+        properties = server_properties(self.port, self._controller_port, data, self._security)
+        write_private(self._configuration, render(properties))
         (self._folder / "log4j2.properties").write_text(_LOG_CONFIGURATION, encoding="utf-8")
         if formatted.exists():
             return
@@ -145,7 +156,21 @@ class Kafka(Server):
         # It listens shortly before the controller lets it take part: ask for the brokers as a client would. In a
         # thread, so that a test may start it from a coroutine.
         with ThreadPoolExecutor(1) as thread:
-            return thread.submit(asyncio.run, _knows_its_broker(f"{HOST}:{self.port}")).result()
+            return thread.submit(asyncio.run, self._lets_clients_in()).result()
+
+    async def _lets_clients_in(self) -> bool:
+        address = f"{HOST}:{self.port}"
+        if self._security is None:
+            return await _knows_its_broker(address)
+        administrator = self._security.administrator.for_aiokafka()
+        if await _knows_its_broker(address, **administrator):
+            return True
+        node = f"{HOST}:{self._security.node_port}"
+        as_node = self._security.node.for_aiokafka() | {"sasl_mechanism": "PLAIN"}
+        if await _knows_its_broker(node, **as_node):
+            users = BrokerAccess.at(node, self._security.node.for_librdkafka() | {"sasl.mechanism": "PLAIN"})
+            users.set_password(self._security.administrator.user, self._security.administrator.password())
+        return False
 
     def _failure(self, printed: str) -> str:
         logged = self._log.read_bytes() if self._log.exists() else b""
@@ -158,8 +183,8 @@ class Kafka(Server):
         return f"Kafka did not start ({problem.strip()[:200]}): see {self._log} and {self._output}"
 
 
-async def _knows_its_broker(address: str) -> bool:
-    client = AIOKafkaClient(bootstrap_servers=address, request_timeout_ms=2000)
+async def _knows_its_broker(address: str, **security: Any) -> bool:
+    client = AIOKafkaClient(bootstrap_servers=address, request_timeout_ms=2000, **security)
     try:
         await client.bootstrap()
         return bool(client.cluster.brokers())

@@ -19,10 +19,15 @@ _LEFTOVER_LIMIT = 10.0  # seconds in which the servers of a killed program are g
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where clients connect: Kafka's bootstrap servers and MongoDB's connection string."""
+    """Where clients connect: Kafka's bootstrap servers and MongoDB's connection string.
+
+    Where Kafka is secured, also its administrator's name and the file with the password.
+    """
 
     kafka: str
     mongodb: str
+    kafka_user: str | None = None
+    kafka_password_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,23 +11,27 @@ from pathlib import Path
 from shared.runtime.topics import apply_topics, load_topics
 from tongtu.embedded.infrastructure import Infrastructure, infrastructure
 from tongtu.embedded.lock import Addresses
+from tongtu.embedded.ports import choose_port
 from tongtu.errors import CommandError
-from tongtu.supervision.service_process import SERVICES, ServiceProcess
+from tongtu.supervision.service_process import GATEWAY, GATEWAY_PORT, SERVICES, ServiceProcess
 from tongtu.supervision.state import PartState, PlatformFile, PlatformState
 from tongtu.supervision.supervisor import Part, Supervisor
-from tongtu.target import Target
+from tongtu.target import Target, login_at
 
 _LOOK_SECONDS = 0.1
 _MOST_ENDS = 3
 """A service that ends so often before it was ready once will not come up."""
 
-Services = Callable[[dict[str, str], Path], Sequence[ServiceProcess]]
-"""Environment of a service, and the folder for logs -> the processes."""
+Services = Callable[[Callable[[str], dict[str, str]], Path], Sequence[ServiceProcess]]
+"""Environment of each service, and the folder for logs -> the processes."""
 
 
-def every_service(environment: dict[str, str], logs: Path) -> list[ServiceProcess]:
-    """The four services."""
-    return [ServiceProcess.of(service, environment, logs) for service in SERVICES]
+def every_service(environment_of: Callable[[str], dict[str, str]], logs: Path) -> list[ServiceProcess]:
+    """All services, and the gateway."""
+    port = choose_port("TONGTU_GATEWAY_PORT", GATEWAY_PORT)
+    gateway = {**environment_of(GATEWAY), "TONGTU_GATEWAY_PORT": str(port)}
+    services = [ServiceProcess.of(service, environment_of(service), logs) for service in SERVICES]
+    return [*services, ServiceProcess.of(GATEWAY, gateway, logs)]
 
 
 class Platform:
@@ -76,23 +80,29 @@ def platform(
     prefix: str = "",
     tell: Callable[[str], None],
     fast_start: bool = False,
+    secure: bool = False,
     services: Services = every_service,
     before_services: Callable[[Target], None] = lambda target: None,
 ) -> Generator[Platform]:
     """Runs the platform for the duration of the block. Addresses in the environment win over embedded servers.
 
+    On a secured Kafka (`secure`, or the environment's with an administrator's login) each service has its own user.
     `before_services` is called when the topics are there and nothing reads them yet. Raises CommandError,
     EmbeddedError, TopicsError and what the drivers raise.
     """
     logs = home / "logs"
-    with PlatformFile(home, prefix) as file, infrastructure(home, progress=tell, fast_start=fast_start) as servers:
+    with (
+        PlatformFile(home, prefix) as file,
+        infrastructure(home, progress=tell, fast_start=fast_start, secure=secure) as servers,
+    ):
         logs.mkdir(parents=True, exist_ok=True)
         addresses = servers.addresses
-        target = Target(addresses.kafka, addresses.mongodb, prefix)
-        applied = asyncio.run(apply_topics(target.kafka, load_topics(), prefix))
+        target = Target(addresses.kafka, addresses.mongodb, prefix, login_at(addresses))
+        applied = asyncio.run(apply_topics(target.kafka, load_topics(), prefix, **target.kafka_security))
         tell(f"topics: {len(applied.created)} created, {len(applied.altered)} altered, {len(applied.unchanged)} kept")
         before_services(target)
-        parts = [*_server_parts(servers, logs), *map(Part.of_service, services(target.environment, logs))]
+        environment_of = _environments(target, home, tell)
+        parts = [*_server_parts(servers, logs), *map(Part.of_service, services(environment_of, logs))]
         file.state.addresses = addresses
         file.state.parts = [part.state for part in parts]
         with Supervisor(parts, file.write, tell):
@@ -101,6 +111,17 @@ def platform(
             finally:
                 file.state.phase = "stopping"
                 file.write()
+
+
+def _environments(target: Target, home: Path, tell: Callable[[str], None]) -> Callable[[str], dict[str, str]]:
+    """What has each service join the platform: on a secured Kafka, as its own user."""
+    if target.login is None:
+        return lambda service: target.environment
+    from tongtu.access.services import apply_access  # librdkafka is loaded only where it is needed
+
+    access = asyncio.run(apply_access(target, home / "kafka" / "passwords"))
+    tell(f"access: {len(access.logins)} users, {len(access.allowed)} rules added, {len(access.forbidden)} taken away")
+    return lambda service: target.logged_in_as(access.logins[service]).environment
 
 
 def _server_parts(servers: Infrastructure, logs: Path) -> list[Part]:

@@ -25,13 +25,13 @@ _LOOK_SECONDS = 0.1
 _STOP_SECONDS = 60.0
 
 
-def run(home: Path) -> None:
+def run(home: Path, secure: bool = False) -> None:
     """Until Ctrl-C, SIGTERM or the end of the terminal."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)  # all of them stop it in order
     prefix = load(ServiceSettings).prefix
     try:
-        with platform(home, prefix=prefix, tell=note) as started:
+        with platform(home, prefix=prefix, tell=note, secure=secure) as started:
             started.wait_until_ready(note)
             _show_addresses(started)
             threading.Event().wait()
@@ -45,7 +45,7 @@ def _show_addresses(started: Platform) -> None:
     say("Ctrl-C or `tongtu down` stops it; `tongtu status` shows it; `tongtu demo` shows what it does.")
 
 
-def start_detached(home: Path) -> None:
+def start_detached(home: Path, secure: bool = False) -> None:
     """The same in a process of its own; returns once it is ready. Raises typer.Exit(1) if it does not get there."""
     if is_running(home):
         raise CommandError(f"the platform runs already on {home}: `tongtu status` shows it, `tongtu down` stops it")
@@ -58,8 +58,8 @@ def start_detached(home: Path) -> None:
             f"{home} cannot be written to ({error.strerror}): set TONGTU_HOME to a folder of your own"
         ) from error
     with log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tongtu", "up"],
+        process = subprocess.Popen(  # noqa: S603 - ourselves
+            [sys.executable, "-m", "tongtu", "up", *(["--secure"] if secure else [])],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

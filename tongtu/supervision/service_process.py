@@ -15,6 +15,9 @@ from tongtu.embedded.ports import HOST, choose_port
 from tongtu.embedded.process import Server
 
 SERVICES = ("intake", "matching", "risk", "notify")
+"""Those that process events."""
+GATEWAY = "gateway"
+GATEWAY_PORT = 8480
 _FIRST_HEALTH_PORT = 19201
 _ANSWER_SECONDS = 2.0
 _TAIL_BYTES = 16_384
@@ -44,7 +47,7 @@ class ServiceProcess(Server):
     @classmethod
     def of(cls, service: str, environment: Mapping[str, str], logs: Path) -> ServiceProcess:
         """The process of one of the platform's services."""
-        port = _FIRST_HEALTH_PORT + SERVICES.index(service)
+        port = _FIRST_HEALTH_PORT + (*SERVICES, GATEWAY).index(service)
         return cls(service, [sys.executable, "-m", f"services.{service}"], environment, logs, port)
 
     @property
