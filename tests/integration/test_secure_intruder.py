@@ -234,7 +234,8 @@ def test_member_sees_and_changes_neither_users_nor_rules(
 def refusal_of_users(settings: Settings) -> str:
     """The name of the error that asking for all users ends with.
 
-    In a process of its own that ends at once: librdkafka 2.12 corrupts its memory when this is refused.
+    In a process of its own that ends at once: librdkafka 2.12 corrupts its memory when this is refused, and sometimes
+    ends the process before it has told the answer; then it is asked again.
     """
     program = """
 import json, os, sys
@@ -249,7 +250,11 @@ os._exit(0)
 """
     command = [sys.executable, "-c", program]
     asked = json.dumps({**without_group(settings), "log_level": 0})
-    return subprocess.run(command, input=asked, capture_output=True, text=True, timeout=120, check=False).stdout
+    while (
+        ended := subprocess.run(command, input=asked, capture_output=True, text=True, timeout=120, check=False)
+    ).returncode < 0:
+        pass
+    return ended.stdout
 
 
 # --- a stranger ----------------------------------------------------------------------------------------------------
