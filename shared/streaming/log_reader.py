@@ -79,6 +79,7 @@ class Watch:
         """Returns when something is committed at that offset, when woken, or when the time is over."""
         if self.end < offset:
             self.end = offset
+            self.wake()  # whoever waits for less: what is looked for from now on lies beyond
         if self.end > offset:
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
