@@ -211,10 +211,13 @@ class LogReader:
             leader = client.cluster.leader_for_partition(TopicPartition(topic, 0))
             if leader is None or leader == -1:
                 client.add_topic(topic)
+                # Not left to `add_topic`: the answer that is on its way just then does not know of the topic, and
+                # aiokafka would not ask again for minutes.
+                client.force_metadata_update()
             elif watch.end >= 0:
                 by_leader[leader].append((topic, [(0, watch.end, 1)]))
         if not by_leader:
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
             return
         await asyncio.gather(*(self._look_at(client, node, topics) for node, topics in by_leader.items()))
 
