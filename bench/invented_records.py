@@ -1,39 +1,26 @@
 """Technologies and demands made of sentence frames and invented terms, Chinese and English, as long as real ones.
 
-The frames hold function words alone. A term is three real words in English (64,000 terms) and three characters in
-Chinese (two million): invented words would mean nothing to the embedders, and cost them three times as many tokens as
-real text does. Two records share words as real ones of different fields do; those of one subject belong together.
+The frames hold function words alone. An English term is two of the 15,000 long words that the English embedder knows, a
+Chinese one three characters (two million terms): invented words would mean nothing to the embedders, and cost them
+three times as many tokens as real text does; few words would make all records share most of them. Those of one subject
+belong together.
 """
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import cycle
 from typing import Any, Literal
+
+from services.matching.weights import english_model
 
 Kind = Literal["technology", "demand"]
 Language = Literal["en", "zh"]
 
-_QUALITIES = (
-    "laser-clad sintered forged braided anodised cryogenic superheated porous amorphous laminated magnetised "
-    "corroded welded tempered extruded hydrophobic luminous radioactive sterile buried floating airborne "
-    "subsea folded inflatable biodegradable piezoelectric superconducting transparent acoustic seismic "
-    "orbital thermal hydraulic pneumatic optical microbial enzymatic ceramic elastic"
-)
-_MATERIALS = (
-    "titanium tungsten graphite cobalt zirconia lithium sodium hydrogen ammonia methane ethanol cellulose "
-    "silk rubber basalt glass concrete gypsum bitumen coal uranium helium neodymium copper aluminium "
-    "magnesium nickel silicon gallium perovskite resin polyester nylon aramid wool leather starch protein "
-    "insulin plasma"
-)
-_THINGS = (
-    "bearing turbine valve pump nozzle membrane cathode electrolyte antenna lens mirror sensor gyroscope "
-    "propeller rudder bridge tunnel dam crane drill furnace kiln reactor condenser centrifuge filter fibre "
-    "fabric seal spring gear piston battery inverter transformer cable satellite parachute catheter implant"
-)
-_PARTS = tuple(tuple(words.split()) for words in (_QUALITIES, _MATERIALS, _THINGS))
 _CHARACTERS = (
     "铪锆钽铌钼钨铼钇镧铈钕钐铕钆铽镝钬铒镱镥钪钒铬锰钴镍镓锗铟锑碲铋铯铷锶钡锂铍镁钌硼碳氮氧氟硅磷硫氯膜胶纤晶瓷釉炉阀泵轴"
     "轮舱罩梁桩缆翼桨舵锚钻锤锯铣镗磨焊铆锻铸轧淬渗镀蚀刻印织纺浆粉粒砂泥岩煤焦气油脂蜡醇酸碱酯醚酮烯炔苯桥隧坝港塔窑井巷"
@@ -54,6 +41,8 @@ _FRAMES: dict[Language, tuple[str, ...]] = {
     ),
 }
 _TITLES: dict[Language, str] = {"en": "{0} and {1} for the {2}", "zh": "{0}、{1}、{2}"}
+_LONG = 6
+"""Letters."""
 _TERMS = 6
 """Terms of one subject; a record has all of them, and as many that say nothing about it."""
 _LENGTHS: dict[tuple[Language, Kind], tuple[int, int]] = {
@@ -62,7 +51,7 @@ _LENGTHS: dict[tuple[Language, Kind], tuple[int, int]] = {
     ("zh", "technology"): (8, 24),
     ("zh", "demand"): (5, 14),
 }
-"""Fewest and most sentences of a text; one has about 115 characters in English and 20 in Chinese."""
+"""Fewest and most sentences of a text; one has about 100 characters in English and 20 in Chinese."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,5 +114,12 @@ def _sentences(kind: Kind, subject: Subject, chance: random.Random) -> Iterator[
 
 def _term(language: Language, chance: random.Random) -> str:
     if language == "en":
-        return " ".join(map(chance.choice, _PARTS))
+        return f"{chance.choice(_words())} {chance.choice(_words())}"
     return "".join(chance.sample(_CHARACTERS, 3))
+
+
+@cache
+def _words() -> tuple[str, ...]:
+    """In alphabetical order."""
+    vocabulary = json.loads((english_model() / "tokenizer.json").read_text("utf-8"))["model"]["vocab"]
+    return tuple(sorted(word for word in vocabulary if len(word) >= _LONG and word.isascii() and word.isalpha()))

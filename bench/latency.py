@@ -1,6 +1,6 @@
 """How long a member's message takes to become a proposal, with its risk, in the other member's inbox.
 
-`python -m bench.latency [--records 20000] [--rate 20] [--seconds 30] [--language en] [--threshold 0.7] [--json]`
+`python -m bench.latency [--records 20000] [--rate 20] [--seconds 30] [--language en] [--json]`
 
 Half technologies and half demands of invented text go in through the members' outboxes. When nothing is under way any
 more, so many messages a second follow, technologies and demands by turns, each with a standing counterpart of another
@@ -8,10 +8,8 @@ member. Measured is from the member's call to produce to the message in this pro
 inbox with isolation.level=read_committed. Every hop is told apart: `work` ends where the event gets its time (before
 the commits), `way` where it can be read by the next.
 
-The records are made of terms that have nothing to do with each other, so most pairs share a few words and no more. The
-threshold of matching is raised until a submission has its counterpart for a match and hardly anything else
-(`proposals` says how many): with 0.1, the service's own, the lists of all demands are full, and every submission
-replaces proposals in a dozen of them. `missing` counts counterparts that were not proposed. English is the default
+A record has a standing counterpart and hardly anything in common with the others, so that a submission leads to one
+proposal (`proposals` says how many); `missing` counts counterparts that were not proposed. English is the default
 because it costs more: an English text is embedded twice.
 """
 
@@ -19,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import random
 import time
 from collections.abc import Sequence
@@ -178,11 +175,9 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=20, help="submissions a second")
     parser.add_argument("--seconds", type=float, default=30, help="how long they go on")
     parser.add_argument("--language", choices=("en", "zh"), default="en", help="of the records")
-    parser.add_argument("--threshold", type=float, default=0.7, help="least score that is proposed")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="only the last line")
     arguments = parser.parse_args()
-    os.environ["TONGTU_MATCHING_THRESHOLD"] = str(arguments.threshold)
     with whole_platform(MEMBERS) as platform:
         given = (arguments.records, arguments.rate, arguments.seconds, arguments.language, arguments.seed)
         figures = uvloop.run(measure(platform, *given))
