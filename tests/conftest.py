@@ -6,6 +6,7 @@ servers, or have them fail, disturb nobody. They mostly wait, so that two at onc
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -24,6 +25,8 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Says where Kafka and MongoDB come from. Not as pytest_report_header, which -q leaves out."""
+    # Workers are told that a line has 80 columns; commands that tests run here print as into any pipe.
+    os.environ.pop("COLUMNS", None)
     # A shell that starts tests in the background has them ignore Ctrl-C, and with them every command that they start.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
