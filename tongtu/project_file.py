@@ -10,20 +10,13 @@ from typing import Any, TypeVar, cast
 import orjson
 from pydantic import BaseModel, ValidationError
 
+from services.matching.parties import demand_party, technology_party
 from shared.contracts.base import escaped
-from shared.contracts.demand import DemandDraft, DemandPosted
+from shared.contracts.demand import DemandDraft
 from shared.contracts.inbox import FieldProblem
-from shared.contracts.match import (
-    DemandDisplay,
-    DemandParty,
-    DemandRiskExtract,
-    MatchProposed,
-    TechnologyDisplay,
-    TechnologyParty,
-    TechnologyRiskExtract,
-)
+from shared.contracts.match import MatchProposed
 from shared.contracts.problems import UNKNOWN_FIELD, field_problems, unknown_field_warnings
-from shared.contracts.technology import TechnologyDraft, TechnologySubmitted
+from shared.contracts.technology import TechnologyDraft
 from tongtu.errors import CommandError
 
 M = TypeVar("M", bound=BaseModel)
@@ -163,10 +156,10 @@ def language_of(text: str) -> str:
 def _proposal(technology: TechnologyDraft, demand: DemandDraft, match_id: str) -> MatchProposed:
     return MatchProposed(
         match_id=match_id,
-        technology=_technology_party(
+        technology=technology_party(
             technology.canonical(_owner(technology.id), technology.version or 1, language_of(technology.title))
         ),
-        demand=_demand_party(demand.canonical(_owner(demand.id), demand.version or 1, language_of(demand.title))),
+        demand=demand_party(demand.canonical(_owner(demand.id), demand.version or 1, language_of(demand.title))),
         score=1.0,
         method="file",
     )
@@ -175,54 +168,3 @@ def _proposal(technology: TechnologyDraft, demand: DemandDraft, match_id: str) -
 def _owner(id: str) -> str:
     owner, slash, _ = id.partition("/")
     return owner if slash else _OWNER
-
-
-def _technology_party(record: TechnologySubmitted) -> TechnologyParty:
-    level = record.trl.level if record.trl else None
-    return TechnologyParty(
-        id=record.id,
-        version=record.version,
-        owner=record.owner,
-        visibility=record.visibility,
-        named_members=record.named_members,
-        language=record.language,
-        display=TechnologyDisplay(
-            title=record.title,
-            language=record.language,
-            industry=record.industry,
-            strategic_fields=record.strategic_fields,
-            trl=level,
-            price=record.price,
-        ),
-        risk=TechnologyRiskExtract(
-            trl=level,
-            mrl=record.mrl,
-            ipr_status=record.ipr.status if record.ipr else None,
-            plan=record.plan,
-            price=record.price,
-        ),
-    )
-
-
-def _demand_party(record: DemandPosted) -> DemandParty:
-    return DemandParty(
-        id=record.id,
-        version=record.version,
-        owner=record.owner,
-        visibility=record.visibility,
-        named_members=record.named_members,
-        language=record.language,
-        display=DemandDisplay(
-            title=record.title,
-            language=record.language,
-            industry=record.industry,
-            strategic_fields=record.strategic_fields,
-            budget=record.budget,
-        ),
-        risk=DemandRiskExtract(
-            required_trl=record.required_trl,
-            budget=record.budget,
-            starts_on=record.starts_on,
-            deadline=record.deadline,
-        ),
-    )

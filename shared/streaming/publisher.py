@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
 
-import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.producer import sender
@@ -18,8 +17,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from shared.streaming.errors import REFUSED_FOR_GOOD, TOO_LARGE, Refused, RefusedForGood
 from shared.streaming.options import Options
 from shared.streaming.outbox import OutboxDocument, Outgoing
-
-log = structlog.get_logger(__name__)
+from shared.streaming.producer_stop import stop_or_cut_off
 
 Ends = Mapping[TopicPartition, tuple[int, int]]
 """Per input partition: the group offset to move to, and the sequence that is published with it."""
@@ -55,7 +53,7 @@ class Publisher:
         await asyncio.gather(*(self._fence(transactional_id) for transactional_id in transactional_ids))
 
     async def _fence(self, transactional_id: str) -> None:
-        await _stop(await self._started(transactional_id))
+        await stop_or_cut_off(await self._started(transactional_id), STOP_SECONDS)
 
     async def publish(self, documents: Sequence[OutboxDocument], ends: Ends, apart: Collection[Outgoing] = ()) -> None:
         """Messages of the documents and the group offsets of their partitions: all in the log, or nothing.
@@ -105,7 +103,7 @@ class Publisher:
         """Stops the producer; what it had open is aborted by the broker or by whoever fences it."""
         producer, self._producer, self.usable = self._producer, None, False
         if producer is not None:
-            await _stop(producer)
+            await stop_or_cut_off(producer, STOP_SECONDS)
 
     async def _started(self, transactional_id: str) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
@@ -122,7 +120,7 @@ class Publisher:
         try:
             await producer.start()
         except BaseException:
-            await _stop(producer)
+            await stop_or_cut_off(producer, STOP_SECONDS)
             raise
         return producer
 
@@ -181,19 +179,6 @@ def _append(batch: _Batch, message: Outgoing) -> bool:
         return False
     batch.messages.append(message)
     return True
-
-
-async def _stop(producer: AIOKafkaProducer) -> None:
-    """Stops a producer; one that cannot finish what it has is cut off."""
-    try:
-        async with asyncio.timeout(STOP_SECONDS):
-            await producer.stop()
-    except (TimeoutError, KafkaError) as error:
-        log.debug("producer_left_behind", error=repr(error))
-        task = producer._sender.sender_task
-        if task is not None:
-            task.cancel()
-        await producer.client.close()
 
 
 def _is_error(result: object) -> TypeGuard[BaseException]:

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 
 from shared.streaming import cloudevents
 from shared.streaming.event import Event
+from shared.streaming.producer_stop import stop_or_cut_off
 from shared.streaming.record import Record
 
 log = structlog.get_logger(__name__)
@@ -186,14 +187,6 @@ def _is_acknowledged(future: asyncio.Future[Any]) -> bool:
 
 
 async def _stop(producer: AIOKafkaProducer) -> None:
-    """Stops a producer; what it cannot finish fails, so that nobody waits for it and its memory is given back."""
-    try:
-        async with asyncio.timeout(STOP_SECONDS):
-            await producer.stop()
-    except (TimeoutError, KafkaError) as error:
-        log.debug("producer_left_behind", error=repr(error))
+    """What it cannot finish fails, so that nobody waits for it and its memory is given back."""
+    if not await stop_or_cut_off(producer, STOP_SECONDS):
         producer._message_accumulator.fail_all(KafkaError("the producer was stopped"))
-        task = producer._sender.sender_task
-        if task is not None:
-            task.cancel()
-        await producer.client.close()

@@ -6,11 +6,10 @@ import asyncio
 import json
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-import pymongo
 import pytest
 
 from services.risk.app import assemble
@@ -21,7 +20,6 @@ from services.risk.shared_model import MODEL_FOLDER, SharedModel
 from services.risk.store import MATCHES, MODELS
 from shared.contracts.events import Assessment, NotAssessed, OutcomeRecorded, RiskAssessed, RiskModelPublished
 from shared.runtime.service import Service
-from tests.infrastructure import TestInfrastructure
 from tests.integration.test_core_kills import JOURNAL, PRODUCER
 from tests.integration.test_risk import create_topics, null_record, record
 from tests.platform import Headers, Platform, event_headers, eventually
@@ -289,16 +287,6 @@ async def test_a_restart_goes_on_with_what_was_learnt(platform: Platform) -> Non
     assert new is not None
     assert isinstance(new.assessment, Assessment)
     assert new.assessment.model_version == model.version
-
-
-@pytest.fixture
-def transactions_of_the_dead_end_soon(infra: TestInfrastructure) -> Iterator[None]:
-    """MongoDB keeps the locks of a killed client for this long; in deployments for 10 s."""
-    limit = {"setParameter": 1, "transactionLifetimeLimitSeconds": 3}
-    with pymongo.MongoClient[dict[str, Any]](infra.mongodb) as client:
-        before = client.admin.command(limit)["was"]
-        yield
-        client.admin.command(limit | {"transactionLifetimeLimitSeconds": before})
 
 
 LEARNING = [

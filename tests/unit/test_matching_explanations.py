@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from services.matching.checks import checks
-from services.matching.encoding import demand_party, technology_party
+from services.matching.parties import demand_party, technology_party
 from services.matching.passages import passages, sentences
 from services.matching.priorities import BOUND, FILE, Priorities, in_common
 from services.matching.shortlist import Entry

@@ -9,8 +9,9 @@ import pytest
 
 from services.matching.checks import affordable, checks, in_time, same_region
 from services.matching.embedding import ENCODER
-from services.matching.encoding import body, demand_party, shortened, technology_party, work_record
+from services.matching.encoding import body, work_record
 from services.matching.match_id import match_id
+from services.matching.parties import demand_party, shortened, technology_party
 from services.matching.proposals import Analysed, Proposer
 from services.matching.shard import profile_of
 from services.matching.shared_terms import shared_terms
