@@ -37,9 +37,6 @@ log = structlog.get_logger(__name__)
 MAX_POLL_SECONDS = 600
 METADATA_SECONDS = 3
 """How late a new topic that matches a pattern may be noticed."""
-FETCH_WAIT_MS = 25
-"""How long a broker may hold a fetch back. aiokafka has one fetch in flight a broker, and a partition that was just
-drained is not in it: its next records wait for the fetch of the others, at the default up to half a second."""
 FETCH_BYTES = 16 * 1024 * 1024
 PARTITION_FETCH_BYTES = 2 * 1024 * 1024
 
@@ -197,7 +194,6 @@ class Service(Stage):
             heartbeat_interval_ms=int(options.session_timeout_seconds * 1000 / 5),
             rebalance_timeout_ms=int(options.rebalance_timeout_seconds * 1000),
             max_poll_interval_ms=MAX_POLL_SECONDS * 1000,
-            fetch_max_wait_ms=FETCH_WAIT_MS,
             fetch_max_bytes=FETCH_BYTES,
             max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
         )
