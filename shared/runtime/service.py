@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import re
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from faststream import AckPolicy, FastStream
 from faststream.kafka import KafkaBroker
-from faststream.kafka.annotations import KafkaMessage
 from faststream.kafka.message import KafkaMessage as BatchMessage
 from motor.motor_asyncio import AsyncIOMotorDatabase
 from pydantic import BaseModel
@@ -189,7 +188,7 @@ class Service(Stage):
             isolation_level="read_committed",
             listener=processor,
             parser=_raw_records,
-            decoder=_nothing,
+            decoder=_as_they_came,
             session_timeout_ms=int(options.session_timeout_seconds * 1000),
             heartbeat_interval_ms=int(options.session_timeout_seconds * 1000 / 5),
             rebalance_timeout_ms=int(options.rebalance_timeout_seconds * 1000),
@@ -198,8 +197,8 @@ class Service(Stage):
             max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
         )
 
-        async def consume(message: KafkaMessage) -> None:
-            await processor.consume(message.raw_message)  # type: ignore[arg-type]
+        async def consume(records: Sequence[ConsumerRecord[Any, Any]]) -> None:
+            await processor.consume(records)
 
         subscriber(consume)
 
@@ -241,6 +240,7 @@ class _Broker(KafkaBroker):
             bootstrap_servers,
             logger=None,
             consumer_only=True,
+            apply_types=False,  # nothing is injected, and to find that out took 0.6 ms a poll
             allow_auto_create_topics=False,
             metadata_max_age_ms=METADATA_SECONDS * 1000,
         )
@@ -285,5 +285,5 @@ async def _raw_records(records: tuple[Any, ...]) -> BatchMessage:
     )
 
 
-async def _nothing(_: Any) -> bytes:
-    return b""
+async def _as_they_came(message: Any) -> Any:
+    return message.raw_message
