@@ -25,7 +25,9 @@ from shared.contracts.events import Side
 FIRST = 256
 """Rows that are looked at first, to learn what a row must reach."""
 TOGETHER = 64
-"""Pairs that go through the second stage at once."""
+"""Pairs that go through the second stage at once, the first time: what they come to may end the search."""
+MOST_TOGETHER = 512
+"""The same where a search goes on: a batch costs .7 ms before its first pair."""
 
 Bools = npt.NDArray[np.bool_]
 Found = tuple[Array, Floats]
@@ -137,9 +139,12 @@ class Search:
 
         def look(rows: Array, first: Floats) -> None:
             """The second stage, the most promising rows first, until none can matter any more."""
-            order = np.argsort(-first, kind="stable")
-            for start in range(0, len(order), TOGETHER):
-                some = order[start : start + TOGETHER]
+            order = np.flatnonzero(highest(first) >= best.needed)  # of half a million rows some hundreds
+            order = order[np.argsort(-first[order], kind="stable")]
+            size = TOGETHER
+            while len(order):
+                some, order = order[:size], order[size:]
+                size = min(2 * size, MOST_TOGETHER)
                 some = some[highest(first[some]) >= best.needed]
                 if len(some) == 0:
                     return
@@ -219,8 +224,8 @@ class Search:
         assert self._traits is not None
         found = first.copy()
         worth_it = np.flatnonzero(first >= self._model.english_least)
-        for start in range(0, len(worth_it), TOGETHER):
-            some = worth_it[start : start + TOGETHER]
+        for start in range(0, len(worth_it), MOST_TOGETHER):
+            some = worth_it[start : start + MOST_TOGETHER]
             batch = self._traits.take(rows[some])
             demands, technologies = (batch, self._batch) if self._is_asked else (self._batch, batch)
             again = self._model.reranker.logits(batch_features(demands, technologies))
