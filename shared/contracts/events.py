@@ -7,6 +7,7 @@ To store one, use `model_dump(mode="json")`.
 
 from shared.contracts.access import GatewayTokens, TokenDigest
 from shared.contracts.base import Draft, EventData, InboxMessage, unknown_fields, without_unknown_fields
+from shared.contracts.channels import ChannelsConfigured, Email, Preferences, QuietHours, Webhook
 from shared.contracts.dead_letter import DeadLetter, OriginalHeader, OriginalRecord
 from shared.contracts.demand import (
     Comparator,
@@ -112,6 +113,7 @@ EVENTS: tuple[type[EventData], ...] = (
     OutcomeRecorded,
     RiskModelPublished,
     GatewayTokens,
+    ChannelsConfigured,
     DeadLetter,
 )
 """What the services say to each other."""
@@ -132,6 +134,7 @@ __all__ = [
     "Assessment",
     "Assumption",
     "ChangeReason",
+    "ChannelsConfigured",
     "Check",
     "Comparator",
     "Contact",
@@ -148,6 +151,7 @@ __all__ = [
     "DemandSearched",
     "Draft",
     "Driver",
+    "Email",
     "EventData",
     "Evidence",
     "EvidenceWeight",
@@ -186,9 +190,11 @@ __all__ = [
     "Percentiles",
     "Plan",
     "Precision",
+    "Preferences",
     "Priority",
     "Proposal",
     "ProposalWithdrawn",
+    "QuietHours",
     "Receipt",
     "ReceiptOutcome",
     "RecordKind",
@@ -218,6 +224,7 @@ __all__ = [
     "Verdict",
     "VersionScores",
     "Visibility",
+    "Webhook",
     "Wording",
     "full_id",
     "unknown_fields",
