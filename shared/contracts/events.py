@@ -42,7 +42,9 @@ from shared.contracts.inbox import (
     RecordKind,
     RecordReference,
     Rejection,
+    WithdrawalReason,
 )
+from shared.contracts.introduction import AnswerReminder, DisclosedOrganisation, MatchDeclined, MutualInterest
 from shared.contracts.match import (
     Check,
     DemandDisplay,
@@ -121,7 +123,16 @@ EVENTS: tuple[type[EventData], ...] = (
 DRAFTS: tuple[type[Draft], ...] = (TechnologyDraft, DemandDraft, AnswerDraft, OutcomeDraft)
 """What a member may write into its outbox."""
 
-INBOX_MESSAGES: tuple[type[InboxMessage], ...] = (Receipt, Rejection, Proposal, ProposalWithdrawn, NoMatch)
+INBOX_MESSAGES: tuple[type[InboxMessage], ...] = (
+    Receipt,
+    Rejection,
+    Proposal,
+    ProposalWithdrawn,
+    NoMatch,
+    AnswerReminder,
+    MatchDeclined,
+    MutualInterest,
+)
 """What a member finds in its inbox."""
 
 __all__ = [
@@ -131,6 +142,7 @@ __all__ = [
     "MOST_ERRORS",
     "AmountDistribution",
     "AnswerDraft",
+    "AnswerReminder",
     "Assessment",
     "Assumption",
     "ChangeReason",
@@ -149,6 +161,7 @@ __all__ = [
     "DemandPosted",
     "DemandRiskExtract",
     "DemandSearched",
+    "DisclosedOrganisation",
     "Draft",
     "Driver",
     "Email",
@@ -164,6 +177,7 @@ __all__ = [
     "Ipr",
     "IprStatus",
     "MatchAnswered",
+    "MatchDeclined",
     "MatchProposed",
     "Miss",
     "MissingInformation",
@@ -171,6 +185,7 @@ __all__ = [
     "ModelScores",
     "Money",
     "MoneyRange",
+    "MutualInterest",
     "NearestMiss",
     "NoMatch",
     "NotAssessed",
@@ -225,6 +240,7 @@ __all__ = [
     "VersionScores",
     "Visibility",
     "Webhook",
+    "WithdrawalReason",
     "Wording",
     "full_id",
     "unknown_fields",
