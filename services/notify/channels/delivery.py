@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -34,9 +34,11 @@ class Delivery:
     """One message on one channel, at one try."""
 
     id: str
-    """`<event id>/<channel>`: the same at every try, so a receiver may tell a repetition by it."""
+    """`<event id>/webhook`, `<event id>/email/<address>`: the same at every try, so that a repetition shows."""
     member: str
     channel: ChannelName
+    target: str
+    """The e-mail address: each is a delivery of its own, so that one that refuses holds back no other. Webhooks: ""."""
     event: InboxEvent
     attempt: int
     """1 at the first try."""
@@ -87,20 +89,9 @@ class Channel(Protocol):
         ...
 
     async def send(self, configuration: ChannelsConfigured, deliveries: Sequence[Delivery]) -> Result:
-        """Sends them as one: a single delivery, or on `digest` all that belong to it, in the order of their ids.
+        """Sends them as one: a single delivery, or on `digest` all that belong to it, in the order of the inbox.
 
         A digest that is repeated consists of the same deliveries. The sender ends a call that takes too long; what is
         raised counts as Failed.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One try, as the delivery log keeps it."""
-
-    time: datetime
-    outcome: Literal["delivered", "failed", "refused", "interrupted"]
-    seconds: float
-    status: int | None = None
-    reason: str | None = field(default=None)
