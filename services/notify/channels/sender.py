@@ -19,12 +19,12 @@ from functools import partial
 import structlog
 
 from services.notify.channels import metrics
+from services.notify.channels.courier import Courier, Sending
 from services.notify.channels.delivery import (
     LONGEST_REASON,
     Channel,
     ChannelName,
 )
-from services.notify.channels.courier import Courier, Sending
 from services.notify.channels.documents import Claimed
 from services.notify.channels.store import DeliveryStore
 from shared.streaming.patience import patiently
