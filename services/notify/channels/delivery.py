@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -34,14 +34,18 @@ class Delivery:
     """One message on one channel, at one try."""
 
     id: str
-    """`<event id>/<channel>`: the same at every try, so a receiver may tell a repetition by it."""
+    """`<event id>/webhook`, `<event id>/email/<address>`: the same at every try, so that a repetition shows."""
     member: str
     channel: ChannelName
+    target: str
+    """The e-mail address: each is a delivery of its own, so that one that refuses holds back no other. Webhooks: ""."""
     event: InboxEvent
     attempt: int
     """1 at the first try."""
     first_due: datetime
     """When it was to be sent first, in UTC. Of a digest: the time of the digest that it belongs to."""
+    told_before: bool = False
+    """Of a digest: whether an earlier message about the same subject was delivered to this address before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,8 @@ class Failed:
     retry_after: timedelta | None = None
     """What the other side asked for."""
     status: int | None = None
+    alive: bool = False
+    """The endpoint itself works, so this does not count against it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +93,9 @@ class Channel(Protocol):
         ...
 
     async def send(self, configuration: ChannelsConfigured, deliveries: Sequence[Delivery]) -> Result:
-        """Sends them as one: a single delivery, or on `digest` all that belong to it, in the order of their ids.
+        """Sends them as one: a single delivery, or on `digest` all that belong to it, in the order of the inbox.
 
         A digest that is repeated consists of the same deliveries. The sender ends a call that takes too long; what is
         raised counts as Failed.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One try, as the delivery log keeps it."""
-
-    time: datetime
-    outcome: Literal["delivered", "failed", "refused", "interrupted"]
-    seconds: float
-    status: int | None = None
-    reason: str | None = field(default=None)
