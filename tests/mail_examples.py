@@ -32,9 +32,9 @@ def delivery(
     number: int = 1,
     channel: ChannelName = "email",
     target: str = ANN,
-    told_before: bool = False,
+    before: type[InboxMessage] | None = None,
     **changes: Any,
 ) -> Delivery:
     """It on its way to one address."""
     told = event(model, number, **changes)
-    return Delivery(f"{told.id}/{channel}/{target}", MEMBER, channel, target, told, 1, DUE, told_before)
+    return Delivery(f"{told.id}/{channel}/{target}", MEMBER, channel, target, told, 1, DUE, before and before.type)

@@ -164,7 +164,7 @@ def test_what_is_not_known_is_told_as_it_is(language: Language) -> None:
     assert "neither" in as_text(letter_of(broken, MEMBER, language))
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(),
@@ -179,7 +179,7 @@ def test_nothing_that_a_message_may_hold_stops_a_mail(value: Any) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.text(st.characters() | st.sampled_from("\r\n\t\0\u2028\u202e<>&\"'=?"), min_size=1))
 @example("x\r\nBcc: everybody@victim.example")
 @example("x\n\n<script>alert(1)</script>")
@@ -200,7 +200,7 @@ def test_a_title_is_a_title_whatever_it_holds(language: Language, title: str) ->
         *("from", "to", "subject", "date", "message-id", "auto-submitted"),
         *("mime-version", "content-type", "content-language"),
     ]
-    assert str(mail["Subject"]).split() == letter.subject.split()
+    assert str(mail["Subject"]) == letter.subject
     assert len(letter.subject) <= MOST_SUBJECT
     assert not mail.defects
     page = as_html(letter)

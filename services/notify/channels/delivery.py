@@ -44,8 +44,8 @@ class Delivery:
     """1 at the first try."""
     first_due: datetime
     """When it was to be sent first, in UTC. Of a digest: the time of the digest that it belongs to."""
-    told_before: bool = False
-    """Of a digest: whether an earlier message about the same subject was delivered to this address before."""
+    before: str | None = None
+    """Of a digest: the type of the last message about the same subject in one that was delivered to this target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,11 @@ class Channel(Protocol):
 
         A channel whose deliveries all go through one server gives the same name for every member.
         """
+        ...
+
+    @property
+    def seconds(self) -> float:
+        """What one try may take; then it is ended."""
         ...
 
     async def send(self, configuration: ChannelsConfigured, deliveries: Sequence[Delivery]) -> Result:

@@ -54,7 +54,8 @@ def grouped(deliveries: Sequence[Delivery]) -> Groups:
     """What is left to tell of these, which are in the order of the inbox.
 
     Of several messages that say how one thing stands (a proposal and its taking back, searches for one demand) only the
-    last is told. What was proposed and taken back since the last digest is left out, unless an earlier one told of it.
+    last is told. What was proposed and taken back since the last digest is left out, unless the reader holds an earlier
+    proposal of it.
     """
     groups = Groups()
     standing: dict[tuple[str, str | None], list[Delivery]] = {}
@@ -75,7 +76,11 @@ def grouped(deliveries: Sequence[Delivery]) -> Groups:
             groups.proposals.append((message, last))
         elif isinstance(message, NoMatch):
             groups.no_match.append(last)
-        elif len(told) == 1 or told[0].told_before or isinstance(message_of(told[0].event), ProposalWithdrawn):
+        elif (
+            len(told) == 1
+            or told[0].before == Proposal.type
+            or isinstance(message_of(told[0].event), ProposalWithdrawn)
+        ):
             groups.withdrawn.append(last)
     groups.proposals.sort(key=lambda each: _order(each[0]), reverse=True)
     return groups

@@ -36,6 +36,7 @@ class EmailChannel:
 
     def __init__(self, settings: NotifySettings) -> None:
         self._settings = settings
+        self.seconds = settings.smtp_seconds
         self._tls = ssl.create_default_context(cafile=settings.smtp_ca)
 
     def endpoint(self, configuration: ChannelsConfigured) -> str:

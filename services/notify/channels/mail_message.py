@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime
 from email.errors import MessageError
+from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, EmailPolicy
 from email.utils import format_datetime
 
 from services.notify.channels.letter import Letter, as_html, as_text
@@ -25,7 +26,7 @@ def mail_of(letter: Letter, sender: str, recipient: str, delivery_id: str, now: 
     mail = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
     mail["From"] = _address(sender, SENDER_NAME)
     mail["To"] = _address(recipient)
-    mail["Subject"] = letter.subject
+    mail["Subject"] = _Subject(letter.subject)
     mail["Date"] = format_datetime(now)
     mail["Message-ID"] = message_id(delivery_id, sender)
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notice answers it
@@ -33,6 +34,18 @@ def mail_of(letter: Letter, sender: str, recipient: str, delivery_id: str, now: 
     mail.add_alternative(as_html(letter), subtype="html", charset="utf-8")
     mail["Content-Language"] = "zh-CN" if letter.language == "zh" else "en"
     return mail
+
+
+class _Subject(str):
+    """A subject that is encoded as a whole: encoded word by word, Python 3.11 loses spaces where it breaks lines."""
+
+    name = "Subject"
+
+    def fold(self, *, policy: EmailPolicy) -> str:
+        """The header as it is written; called by the message's policy."""
+        charset = "us-ascii" if self.isascii() else "utf-8"
+        written = Header(str(self), charset, header_name=self.name).encode(linesep=policy.linesep)
+        return f"{self.name}: {written}{policy.linesep}"
 
 
 def message_id(delivery_id: str, sender: str) -> str:
