@@ -13,9 +13,8 @@ from services.notify.settings import NotifySettings
 from shared.contracts.channels import ChannelsConfigured
 from shared.runtime.service import Service
 
-FETCH_WAIT_MS = 500
-"""What is sent on has been in the inbox before: half a second more costs nobody anything, forty polls a second do."""
 FETCH_MIN_BYTES = 1024 * 1024
+"""What is sent on has been in the inbox before: half a second more costs nobody anything, a poll for each message does."""
 
 
 def assemble_channels(service: Service, settings: NotifySettings) -> None:
@@ -33,5 +32,5 @@ def assemble_channels(service: Service, settings: NotifySettings) -> None:
     service.at_start(sender.start)
     service.at_stop(sender.stop)
     service.on(ChannelsConfigured, planner.note_channels)
-    service.stage("deliver", FETCH_WAIT_MS, FETCH_MIN_BYTES).on_raw(INBOXES, planner.plan)
+    service.stage("deliver", FETCH_MIN_BYTES).on_raw(INBOXES, planner.plan)
     service.serve("/deliveries", listing(store))
