@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.notify.channels.delivery import InboxEvent
@@ -137,6 +137,7 @@ def test_quiet_hours_may_end_on_a_day_that_a_calendar_leaves_out() -> None:
     assert not_before(apia, utc(2011, 12, 30, 9, 0)) == utc(2011, 12, 30, 16, 0)
 
 
+@settings(deadline=None)
 @given(moments, clocks, clocks, zones)
 def test_quiet_hours_never_send_earlier_and_never_twice_put_off(
     now: datetime, begins: str, ends: str, zone: str
@@ -151,6 +152,7 @@ def test_quiet_hours_never_send_earlier_and_never_twice_put_off(
         assert at > now, "the clock shows a quiet hour"
 
 
+@settings(deadline=None)
 @given(moments, clocks, clocks)
 def test_where_no_clock_changes_quiet_hours_are_what_the_clock_shows(now: datetime, begins: str, ends: str) -> None:
     preferences = preferred(begins, ends)
@@ -162,6 +164,7 @@ def test_where_no_clock_changes_quiet_hours_are_what_the_clock_shows(now: dateti
         assert at.astimezone(ZoneInfo("Asia/Shanghai")).strftime("%H:%M") == ends
 
 
+@settings(deadline=None)
 @given(moments, clocks, zones, st.one_of(st.none(), st.tuples(clocks, clocks)), st.floats(0, 1))
 def test_the_next_digest_is_the_first_and_the_same_for_all_that_comes_before_it(
     now: datetime, digest_at: str, zone: str, quiet: tuple[str, str] | None, later: float
@@ -179,6 +182,7 @@ def test_the_next_digest_is_the_first_and_the_same_for_all_that_comes_before_it(
         assert digest - now <= timedelta(days=2)
 
 
+@settings(deadline=None)
 @given(moments, clocks, st.sampled_from([zone for zone in ZONES if zone != "Pacific/Apia"]))
 def test_there_is_one_digest_for_each_day(now: datetime, digest_at: str, zone: str) -> None:
     preferences = Preferences(timezone=zone)

@@ -1,9 +1,10 @@
-"""Composition of the channels: inboxes in, webhooks out."""
+"""Composition of the channels: inboxes in, webhooks and e-mail out."""
 
 from __future__ import annotations
 
 from services.notify.channels.delivery import Channel, ChannelName
 from services.notify.channels.listing import listing
+from services.notify.channels.mail import EmailChannel
 from services.notify.channels.planning import INBOXES, Planner
 from services.notify.channels.sender import Sender
 from services.notify.channels.store import DeliveryStore
@@ -19,8 +20,11 @@ FETCH_MIN_BYTES = 1024 * 1024
 def assemble_channels(service: Service, settings: NotifySettings) -> None:
     """Registers all that sends on what stands in inboxes."""
     store = DeliveryStore(service.database)
+    email = EmailChannel(settings)
     channels: dict[ChannelName, Channel] = {
         "webhook": WebhookChannel(settings.send_seconds, settings.plain_targets, settings.allowed_networks),
+        "email": email,
+        "digest": email,
     }
     planner = Planner(store, channels)
     sender = Sender(store, channels, settings.sending)

@@ -31,14 +31,13 @@ class Sending:
     at_a_time: int
     """Of this process."""
     seconds: float
-    """For one try."""
+    """For one try, where a channel does not take longer."""
     schedule: Schedule
     limits: Limits
 
-    @property
-    def lease(self) -> timedelta:
-        """Long enough for a try, and for MongoDB to take what came of it."""
-        return timedelta(seconds=2 * self.seconds + 5)
+    def lease(self, seconds: float = 0) -> timedelta:
+        """Long enough for a try that may take so long, and for MongoDB to take what came of it."""
+        return timedelta(seconds=2 * max(self.seconds, seconds) + 5)
 
 
 class Courier:
@@ -62,8 +61,10 @@ class Courier:
         endpoint = channel.endpoint(configuration)
         if endpoint != claimed.endpoint:
             await patiently("move", lambda: self._store.move(claimed.member, claimed.channel, endpoint))
-        slot = uuid.uuid4().hex
-        match await patiently("ask_endpoint", lambda: self._ask(endpoint, slot)):
+        slot, lease = uuid.uuid4().hex, self._sending.lease(channel.seconds)
+        if channel.seconds > self._sending.seconds:
+            await patiently("hold", lambda: self._store.hold(claimed, datetime.now(UTC) + lease))
+        match await patiently("ask_endpoint", lambda: self._ask(endpoint, slot, lease)):
             case Free():
                 await self._send(claimed, channel, configuration, endpoint, slot)
             case Busy():
@@ -94,12 +95,15 @@ class Courier:
         await patiently("tell_endpoint", lambda: self._tell(endpoint, slot, result))
 
     async def _deliveries(self, claimed: Claimed) -> list[Delivery]:
-        events = [claimed.event] if claimed.event else await self._store.messages(claimed.id)
-        return [claimed.delivery(event) for event in events]
+        if claimed.event:
+            return [claimed.delivery(claimed.event)]
+        events = await self._store.messages(claimed.id)
+        before = await self._store.told_before(claimed, {event.subject for event in events if event.subject})
+        return [claimed.delivery(event, before.get(event.subject or "")) for event in events]
 
     async def _try(self, channel: Channel, configuration: ChannelsConfigured, deliveries: Sequence[Delivery]) -> Result:
         try:
-            async with asyncio.timeout(self._sending.seconds):
+            async with asyncio.timeout(channel.seconds):
                 return await channel.send(configuration, deliveries)
         except TimeoutError:
             return Failed("no answer in time")
@@ -140,16 +144,16 @@ class Courier:
                 reason=reason,
             )
 
-    async def _ask(self, endpoint: str, slot: str) -> Admission:
+    async def _ask(self, endpoint: str, slot: str, lease: timedelta) -> Admission:
         now = datetime.now(UTC)
-        asking = breaker.asking(slot, now, now + self._sending.lease, self._sending.limits)
+        asking = breaker.asking(slot, now, now + lease, self._sending.limits)
         return breaker.answer(await self._store.change_endpoint(endpoint, asking), slot, now)
 
     async def _tell(self, endpoint: str, slot: str, result: Result) -> None:
         """What came of it, for whoever sends to the endpoint next. One that refuses a message is alive."""
         now = datetime.now(UTC)
         match result:
-            case Failed(_, retry_after):
+            case Failed(_, retry_after, alive=False):
                 asked = now + min(retry_after, LONGEST_RETRY_AFTER) if retry_after else None
                 change = breaker.failed(slot, now, asked, self._sending.limits, random.uniform(0, 0.2))
                 after = await self._store.change_endpoint(endpoint, change)

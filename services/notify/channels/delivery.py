@@ -44,6 +44,8 @@ class Delivery:
     """1 at the first try."""
     first_due: datetime
     """When it was to be sent first, in UTC. Of a digest: the time of the digest that it belongs to."""
+    before: str | None = None
+    """Of a digest: the type of the last message about the same subject in one that was delivered to this target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class Failed:
     retry_after: timedelta | None = None
     """What the other side asked for."""
     status: int | None = None
+    alive: bool = False
+    """The endpoint itself works, so this does not count against it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,11 @@ class Channel(Protocol):
 
         A channel whose deliveries all go through one server gives the same name for every member.
         """
+        ...
+
+    @property
+    def seconds(self) -> float:
+        """What one try may take; then it is ended."""
         ...
 
     async def send(self, configuration: ChannelsConfigured, deliveries: Sequence[Delivery]) -> Result:

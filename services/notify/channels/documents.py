@@ -41,6 +41,19 @@ class Planned:
         """The digest, due; its messages stand beside it."""
         return {**self._place(), "type": self.channel}
 
+    def message_document(self, digest: str, number: int) -> Document:
+        """One message of a digest; `number` is its place in it."""
+        return {
+            "_id": self.id,
+            "digest": digest,
+            "number": number,
+            "reader": reader(self.member, self.target),
+            "subject": self.event.subject,
+            "type": self.event.type,
+            "due": self.due,
+            "event": asdict(self.event),
+        }
+
     def _place(self) -> Document:
         return {
             "member": self.member,
@@ -53,6 +66,11 @@ class Planned:
             "holder": None,
             "attempts": [],
         }
+
+
+def reader(member: str, target: str) -> str:
+    """Who reads the digests of a member at one address."""
+    return f"{member}/{target}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +107,10 @@ class Claimed:
             before["due"] if before["holder"] else None,
         )
 
-    def delivery(self, event: InboxEvent) -> Delivery:
-        """One message of it, for a channel."""
+    def delivery(self, event: InboxEvent, before: str | None = None) -> Delivery:
+        """One message of it, for a channel; `before`: see there."""
         own = "/".join(filter(None, (event.id, self.channel, self.target)))
-        return Delivery(own, self.member, self.channel, self.target, event, self.attempt, self.first_due)
+        return Delivery(own, self.member, self.channel, self.target, event, self.attempt, self.first_due, before)
 
     def attempts(self, began: datetime, seconds: float, result: Result | None) -> list[Document]:
         """Entries of the delivery log: of a try that nobody finished, and of this one; None: it was cut off."""

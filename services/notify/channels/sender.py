@@ -115,4 +115,4 @@ class Sender:
         self._busy = {endpoint: until for endpoint, until in self._busy.items() if until > time.monotonic()}
         self._sent_to += Counter()  # without those that have come to none
         full = [endpoint for endpoint, count in self._sent_to.items() if count >= self._sending.limits.in_flight]
-        return await self._store.claim(self._holder, datetime.now(UTC), self._sending.lease, {*self._busy, *full})
+        return await self._store.claim(self._holder, datetime.now(UTC), self._sending.lease(), {*self._busy, *full})

@@ -8,7 +8,6 @@ delivery that is finished has no `due` and no text any more, and vanishes after 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -17,7 +16,7 @@ from pymongo import DeleteOne, InsertOne, ReplaceOne, UpdateMany, UpdateOne
 
 from services.notify.channels.breaker import Pipeline
 from services.notify.channels.delivery import InboxEvent
-from services.notify.channels.documents import Claimed, Document, Outcome, Planned
+from services.notify.channels.documents import Claimed, Document, Outcome, Planned, reader
 from shared.contracts.channels import ChannelsConfigured
 from shared.streaming import UnitOfWork
 
@@ -52,6 +51,7 @@ class DeliveryStore:
         await self._deliveries.create_index("finished", expireAfterSeconds=kept)
         messages = self._database[DIGEST_MESSAGES]
         await messages.create_index([("digest", 1), ("number", 1)])
+        await messages.create_index([("reader", 1), ("subject", 1), ("due", -1), ("number", -1)])
         await messages.create_index("due", expireAfterSeconds=kept)
         await self._endpoints.create_index("touched", expireAfterSeconds=kept)
 
@@ -107,12 +107,7 @@ class DeliveryStore:
                 )
             ]
         )
-        messages.write(
-            [
-                InsertOne({"_id": each.id, "digest": digest, "number": n, "due": each.due, "event": asdict(each.event)})
-                for n, each in enumerate(new, first)
-            ]
-        )
+        messages.write([InsertOne(each.message_document(digest, n)) for n, each in enumerate(new, first)])
 
     # --- by the sender ------------------------------------------------------------------------------------------
 
@@ -137,6 +132,25 @@ class DeliveryStore:
         found = self._database[DIGEST_MESSAGES].find({"digest": digest}).sort("number", 1)
         return [InboxEvent(**each["event"]) async for each in found]
 
+    async def told_before(self, claimed: Claimed, subjects: Collection[str]) -> dict[str, str]:
+        """Of these subjects the type of the last message that the reader of this digest had in an earlier one."""
+        earlier = self._database[DIGEST_MESSAGES].find(
+            {
+                "reader": reader(claimed.member, claimed.target),
+                "subject": {"$in": list(subjects)},
+                "digest": {"$ne": claimed.id},
+            },
+            {"_id": 0, "digest": 1, "subject": 1, "type": 1},
+        )
+        told = await earlier.sort([("due", 1), ("number", 1)]).to_list(None)
+        ids = list({each["digest"] for each in told})
+        delivered = await self._deliveries.distinct("_id", {"_id": {"$in": ids}, "outcome": "delivered"})
+        return {each["subject"]: each["type"] for each in told if each["digest"] in delivered}
+
+    async def hold(self, claimed: Claimed, until: datetime) -> None:
+        """Keeps it for longer than it was taken for."""
+        await self._write(claimed, {"$set": {"due": until}})
+
     async def finish(
         self, claimed: Claimed, outcome: Outcome, now: datetime, attempts: Sequence[Document], reason: str | None = None
     ) -> bool:
@@ -145,7 +159,8 @@ class DeliveryStore:
         found = {"outcome": outcome, "finished": now, "reason": reason}
         done = await self._write(claimed, {"$set": found, "$unset": gone, "$push": {"attempts": {"$each": attempts}}})
         if done and claimed.event is None:
-            await self._database[DIGEST_MESSAGES].delete_many({"digest": claimed.id})
+            # What it told of stays, for the digests that come after it.
+            await self._database[DIGEST_MESSAGES].update_many({"digest": claimed.id}, {"$unset": {"event": ""}})
         return done
 
     async def put_back(

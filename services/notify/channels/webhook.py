@@ -33,6 +33,7 @@ class WebhookChannel:
 
     def __init__(self, seconds: float, plain_targets: bool = False, allowed: Sequence[Network] = ()) -> None:
         """`seconds` for a delivery from its name's look-up to the answer's status; `plain_targets` allows http."""
+        self.seconds = seconds
         self._timeout = aiohttp.ClientTimeout(total=seconds)
         self._plain_targets = plain_targets
         self._allowed = tuple(allowed)
