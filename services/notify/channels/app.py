@@ -22,7 +22,9 @@ def assemble_channels(service: Service, settings: NotifySettings) -> None:
     store = DeliveryStore(service.database)
     email = EmailChannel(settings)
     channels: dict[ChannelName, Channel] = {
-        "webhook": WebhookChannel(settings.send_seconds, settings.plain_targets, settings.allowed_networks),
+        "webhook": WebhookChannel(
+            settings.send_seconds, settings.plain_targets, settings.allowed_networks, look_ups=settings.sends
+        ),
         "email": email,
         "digest": email,
     }
