@@ -14,7 +14,7 @@ from shared.contracts.channels import ChannelsConfigured
 from shared.runtime.service import Service
 
 FETCH_MIN_BYTES = 1024 * 1024
-"""What is sent on has been in the inbox before: half a second more costs nobody anything, a poll for each message does."""
+"""What is sent on has been in the inbox before: half a second costs nobody anything, a poll for each message does."""
 
 
 def assemble_channels(service: Service, settings: NotifySettings) -> None:
