@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from ipaddress import ip_network
@@ -105,6 +106,34 @@ async def test_name_that_has_come_to_mean_this_machine_is_refused_at_each_delive
     assert asked == ["member.example"] * 2  # nothing is remembered from one delivery to the next
     assert results == [Failed("127.0.0.1 is not a public address")] * 2
     assert receiver.received == []
+
+
+async def test_names_that_nobody_resolves_hold_back_no_others(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end, really = threading.Event(), socket.getaddrinfo
+
+    def resolve(host: str, *arguments: Any, **options: Any) -> list[Any]:
+        if host.startswith("hangs"):
+            end.wait()
+            raise socket.gaierror(socket.EAI_AGAIN, "no answer of any name server")
+        return really(host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    port = receiver.address.rpartition(":")[2]
+    channel = WebhookChannel(60.0, plain_targets=True, allowed=[LOOPBACK])
+
+    async def send(url: str) -> Result:
+        configuration = ChannelsConfigured(member="acme", version=1, webhook=Webhook(url=url, secrets=(SECRET,)))
+        return await channel.send(configuration, [DELIVERY])
+
+    try:
+        hanging = [asyncio.create_task(send(f"http://hangs-{n}.example/hook")) for n in range(24)]
+        assert await send(f"http://localhost:{port}/hook") == Delivered(200)
+        assert not any(each.done() for each in hanging)
+    finally:
+        end.set()
+    assert await asyncio.gather(*hanging) == [Failed("its name cannot be resolved")] * 24
 
 
 async def test_no_proxy_of_the_environment_is_used(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from shared.contracts.channels import ChannelsConfigured
 from shared.runtime.service import Service
 
 FETCH_MIN_BYTES = 1024 * 1024
-"""What is sent on has been in the inbox before: half a second costs nobody anything, a poll for each message does."""
+"""What is sent on has been in the inbox before: half a second more costs nobody anything, a poll for each does."""
 
 
 def assemble_channels(service: Service, settings: NotifySettings) -> None:
@@ -22,7 +22,9 @@ def assemble_channels(service: Service, settings: NotifySettings) -> None:
     store = DeliveryStore(service.database)
     email = EmailChannel(settings)
     channels: dict[ChannelName, Channel] = {
-        "webhook": WebhookChannel(settings.send_seconds, settings.plain_targets, settings.allowed_networks),
+        "webhook": WebhookChannel(
+            settings.send_seconds, settings.plain_targets, settings.allowed_networks, look_ups=settings.sends
+        ),
         "email": email,
         "digest": email,
     }

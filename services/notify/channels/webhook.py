@@ -17,6 +17,7 @@ from standardwebhooks.webhooks import Webhook as Signer
 
 from services.notify.channels.addresses import ForbiddenAddress, Network, guarded_socket
 from services.notify.channels.delivery import LONGEST_REASON, Delivered, Delivery, Failed, InboxEvent, Refused, Result
+from services.notify.channels.names import Names
 from shared.contracts.channels import ChannelsConfigured
 
 CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"
@@ -31,12 +32,18 @@ class WebhookChannel:
     a connection of its own: what is wrong with one answer cannot spoil the next.
     """
 
-    def __init__(self, seconds: float, plain_targets: bool = False, allowed: Sequence[Network] = ()) -> None:
-        """`seconds` for a delivery from its name's look-up to the answer's status; `plain_targets` allows http."""
+    def __init__(
+        self, seconds: float, plain_targets: bool = False, allowed: Sequence[Network] = (), look_ups: int = 32
+    ) -> None:
+        """`seconds` for a delivery from its name's look-up to the answer's status; `plain_targets` allows http.
+
+        `look_ups` of names go on at a time.
+        """
         self.seconds = seconds
         self._timeout = aiohttp.ClientTimeout(total=seconds)
         self._plain_targets = plain_targets
         self._allowed = tuple(allowed)
+        self._names = Names(look_ups)
 
     def endpoint(self, configuration: ChannelsConfigured) -> str:
         """The member's address as it was configured: whoever configures it anew begins anew."""
@@ -60,7 +67,10 @@ class WebhookChannel:
     async def _post(self, url: str, body: str, headers: dict[str, str]) -> Result:
         # A connector for each delivery: no look-up of a name, connection or cookie is shared between members.
         connector = aiohttp.TCPConnector(
-            socket_factory=guarded_socket(self._allowed), use_dns_cache=False, force_close=True
+            socket_factory=guarded_socket(self._allowed),
+            resolver=self._names,
+            use_dns_cache=False,
+            force_close=True,
         )
         async with (
             aiohttp.ClientSession(
