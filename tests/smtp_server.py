@@ -31,6 +31,8 @@ class Behaviour:
     """The next answers to a mail; then it is taken."""
     hangs: Literal["", "rcpt", "data"] = ""
     """Where it does not answer any more."""
+    holds_after_data: int = 0
+    """So many times it takes a mail and says nothing, whatever comes."""
     hangs_up_after_data: int = 0
     """So many times it takes a mail and ends the connection instead of saying so."""
 
@@ -86,6 +88,9 @@ class _Handler:
         transport: Any = server.transport
         by_tls = transport.get_extra_info("ssl_object") is not None
         self._server.envelopes.append((envelope.mail_from or "", envelope.rcpt_tos, by_tls))
+        if behaviour.holds_after_data:
+            behaviour.holds_after_data -= 1
+            await asyncio.to_thread(self.stopping.wait)
         if behaviour.hangs_up_after_data:
             behaviour.hangs_up_after_data -= 1
             transport.abort()

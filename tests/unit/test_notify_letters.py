@@ -134,7 +134,7 @@ def test_a_proposal_says_all_that_the_reader_needs_to_judge_and_to_answer(langua
         '"type": "tongtu.match.answered.v1"',
         '"source": "/members/example-motors"',
         "member.example-motors.outbox",
-        "tongtu members channels example-motors",
+        "tongtu members channels set example-motors email",
     ):
         assert each in said
 

@@ -204,3 +204,10 @@ def test_a_digest_in_quiet_hours_goes_when_they_end() -> None:
 def test_a_member_that_is_written_to_at_once_has_no_digest() -> None:
     with pytest.raises(ValueError, match="at once"):
         next_digest(Email(addresses=("a@b.example",), language="en"), Preferences(), utc(2026, 3, 1))
+
+
+@pytest.mark.parametrize("zone", ["Atlantis/Capital", "Asia", "posix"])
+def test_a_zone_that_nobody_knows_stops_no_message(zone: str) -> None:
+    assert not_before(preferred("22:00", "06:00", timezone=zone), utc(2026, 3, 1, 23)) == utc(2026, 3, 2, 6)
+    email = Email(addresses=("a@b.example",), language="en", digest_at="05:00")
+    assert next_digest(email, Preferences(timezone=zone), utc(2026, 3, 1, 4)) == utc(2026, 3, 1, 5)

@@ -203,9 +203,10 @@ PHRASES: Mapping[str, Said] = MappingProxyType(
             "member.{member}.inbox has every message, and what it says counts.",
         ),
         "footer_preferences": Said(
-            "更改地址、语言、摘要时间、静默时段或接收范围：请让平台运营方执行 tongtu members channels {member}。",
+            "更改地址、语言、摘要时间、静默时段或接收范围："
+            "请让平台运营方执行 tongtu members channels set {member} email。",
             "To change addresses, language, time of the digest, quiet hours, or what is sent: ask the operator of the "
-            "platform to use `tongtu members channels {member}`.",
+            "platform to use `tongtu members channels set {member} email`.",
         ),
         "footer_no_reply": Said(
             "请勿回复本邮件，回复不会被读取。", "Please do not reply: nobody reads what is sent to this address."

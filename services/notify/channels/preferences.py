@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import ValidationError
 
@@ -82,7 +82,7 @@ def not_before(preferences: Preferences, now: datetime) -> datetime:
     quiet = preferences.quiet_hours
     if quiet is None or quiet.begins == quiet.ends:
         return at
-    zone = ZoneInfo(preferences.timezone)
+    zone = _zone(preferences)
     # Ordered by their beginnings, so that one that a change of the clock lets begin in the one before is met after it.
     for day in _days_around(at, zone):
         ends_on = day if quiet.begins < quiet.ends else day + _DAY
@@ -98,7 +98,7 @@ def next_digest(email: Email, preferences: Preferences, now: datetime) -> dateti
     """
     if email.digest_at is None:
         raise ValueError("this member is written to at once")
-    zone = ZoneInfo(preferences.timezone)
+    zone = _zone(preferences)
     digests = (
         not_before(preferences, _moment(day, email.digest_at, zone, last=False)) for day in _days_around(now, zone)
     )
@@ -107,7 +107,15 @@ def next_digest(email: Email, preferences: Preferences, now: datetime) -> dateti
 
 def local_day(preferences: Preferences, moment: datetime) -> date:
     """The day on the member's calendar."""
-    return moment.astimezone(ZoneInfo(preferences.timezone)).date()
+    return moment.astimezone(_zone(preferences)).date()
+
+
+def _zone(preferences: Preferences) -> ZoneInfo:
+    """The member's; UTC for one that this machine does not know, because a message must not fail by it."""
+    try:
+        return ZoneInfo(preferences.timezone)
+    except (ZoneInfoNotFoundError, OSError, ValueError):
+        return ZoneInfo("UTC")
 
 
 def _days_around(moment: datetime, zone: ZoneInfo) -> Iterator[date]:
