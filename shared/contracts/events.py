@@ -41,7 +41,9 @@ from shared.contracts.inbox import (
     RecordKind,
     RecordReference,
     Rejection,
+    WithdrawalReason,
 )
+from shared.contracts.introduction import AnswerReminder, DisclosedOrganisation, MatchDeclined, MutualInterest
 from shared.contracts.match import (
     Check,
     DemandDisplay,
@@ -119,7 +121,16 @@ EVENTS: tuple[type[EventData], ...] = (
 DRAFTS: tuple[type[Draft], ...] = (TechnologyDraft, DemandDraft, AnswerDraft, OutcomeDraft)
 """What a member may write into its outbox."""
 
-INBOX_MESSAGES: tuple[type[InboxMessage], ...] = (Receipt, Rejection, Proposal, ProposalWithdrawn, NoMatch)
+INBOX_MESSAGES: tuple[type[InboxMessage], ...] = (
+    Receipt,
+    Rejection,
+    Proposal,
+    ProposalWithdrawn,
+    NoMatch,
+    AnswerReminder,
+    MatchDeclined,
+    MutualInterest,
+)
 """What a member finds in its inbox."""
 
 __all__ = [
@@ -129,6 +140,7 @@ __all__ = [
     "MOST_ERRORS",
     "AmountDistribution",
     "AnswerDraft",
+    "AnswerReminder",
     "Assessment",
     "Assumption",
     "ChangeReason",
@@ -146,6 +158,7 @@ __all__ = [
     "DemandPosted",
     "DemandRiskExtract",
     "DemandSearched",
+    "DisclosedOrganisation",
     "Draft",
     "Driver",
     "EventData",
@@ -160,6 +173,7 @@ __all__ = [
     "Ipr",
     "IprStatus",
     "MatchAnswered",
+    "MatchDeclined",
     "MatchProposed",
     "Miss",
     "MissingInformation",
@@ -167,6 +181,7 @@ __all__ = [
     "ModelScores",
     "Money",
     "MoneyRange",
+    "MutualInterest",
     "NearestMiss",
     "NoMatch",
     "NotAssessed",
@@ -218,6 +233,7 @@ __all__ = [
     "Verdict",
     "VersionScores",
     "Visibility",
+    "WithdrawalReason",
     "Wording",
     "full_id",
     "unknown_fields",
