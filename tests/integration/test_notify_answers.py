@@ -237,6 +237,8 @@ async def test_silence_is_reminded_of_once_over_a_restart_and_then_the_proposal_
         assert types(to_seeker) == [PROPOSAL, PROPOSAL, REMINDER, WITHDRAWN]
         assert ProposalWithdrawn.model_validate_json(to_seeker[3].value).reason == "lapsed"
         assert types(await about(topics, OWNER, "m", 3)) == [PROPOSAL, PROPOSAL, WITHDRAWN]
+        for each in to_seeker:
+            assert OWNER not in everything_in(each)
         # Nothing more of it, until a record changes.
         await topics.produce("risk.assessed", [assessed("m", score=0.5), assessed("m", version=2), assessed("last")])
         assert types((await inbox(topics, SEEKER, "last"))[4:]) == [PROPOSAL]
