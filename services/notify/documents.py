@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from services.notify.match_state import Given, MatchState, Party, Versions
 from shared.contracts.events import Decision, DeclineReason, Side
+
+_OF_PARTY = [field.name for field in fields(Party)]
+_OF_ANSWER = [field.name for field in fields(Given)]
 
 
 def match_document(state: MatchState) -> dict[str, Any]:
@@ -16,8 +19,8 @@ def match_document(state: MatchState) -> dict[str, Any]:
         "_id": state.match_id,
         "holds": state.holds,
         "owners": sorted(state.owners.values()),
-        "parties": state.parties and {side.value: asdict(party) for side, party in state.parties.items()},
-        "answers": {side.value: asdict(given) for side, given in state.answers.items()},
+        "parties": state.parties and {side.value: _fields(_OF_PARTY, each) for side, each in state.parties.items()},
+        "answers": {side.value: _fields(_OF_ANSWER, given) for side, given in state.answers.items()},
         "asked": state.asked,
         "reminded": state.reminded,
         "lapsed": state.lapsed,
@@ -37,6 +40,11 @@ def match_of(document: Mapping[str, Any]) -> MatchState:
         reminded=document.get("reminded", False),
         lapsed=_versions(document.get("lapsed")),
     )
+
+
+def _fields(names: Sequence[str], part: Party | Given) -> dict[str, Any]:
+    # Not dataclasses.asdict, which copies every value in it and takes ten times as long.
+    return {name: getattr(part, name) for name in names}
 
 
 def _party(document: Mapping[str, Any], present: Versions) -> Party:
