@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
 
 from shared.contracts.demand import DemandPosted
+from shared.contracts.feedback import MatchAnswered
 from shared.contracts.formats import RECORD_ID
 from shared.contracts.match import DemandSearched, MatchProposed, Side
 from shared.contracts.risk import Assessment, NotAssessed, RiskAssessed
@@ -24,6 +25,8 @@ class Found:
 
     proposal: MatchProposed
     risk: Assessment | NotAssessed | None
+    answers: Mapping[Side, MatchAnswered] = field(default_factory=dict[Side, MatchAnswered])
+    """The latest of each party that has answered, of whatever versions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,12 @@ class Matches:
             f"{self.side}_id": self.id,
             "title": self.title,
             "matches": [
-                {"rank": rank, **_json(each.proposal), "risk": _json(each.risk) if each.risk else None}
+                {
+                    "rank": rank,
+                    **_json(each.proposal),
+                    "risk": _json(each.risk) if each.risk else None,
+                    "answers": {str(side): _json(answer) for side, answer in each.answers.items()},
+                }
                 for rank, each in enumerate(self.found, 1)
             ],
             "searched": _json(self.searched) if self.searched else None,
@@ -68,12 +76,13 @@ async def matches_of(reader: Reader, side: Side, id: str) -> Matches:
     ]
     proposals.sort(key=lambda proposal: (-_shown_by(proposal), proposal.match_id))
     risks = await _risks(reader, id) if proposals else {}
+    answers = await _answers(reader, id) if proposals else {}
     searched = await reader.latest(DemandSearched.topic, id) if side is Side.DEMAND else None
     return Matches(
         side,
         id,
         title,
-        [Found(proposal, risks.get(proposal.match_id)) for proposal in proposals],
+        [Found(each, risks.get(each.match_id), answers.get(each.match_id, {})) for each in proposals],
         DemandSearched.model_validate_json(searched.data) if searched and searched.data else None,
     )
 
@@ -99,6 +108,15 @@ async def _risks(reader: Reader, id: str) -> dict[str, Assessment | NotAssessed]
     found = await reader.state(RiskAssessed.topic, containing=f'"{id}"')
     read = [RiskAssessed.model_validate_json(event.data) for event in found.values() if event.data]
     return {each.match_id: each.assessment for each in read}
+
+
+async def _answers(reader: Reader, id: str) -> dict[str, dict[Side, MatchAnswered]]:
+    """By match."""
+    found: dict[str, dict[Side, MatchAnswered]] = {}
+    for event in (await reader.state(MatchAnswered.topic, containing=f'"{id}"')).values():
+        answer = MatchAnswered.model_validate_json(event.data or b"")
+        found.setdefault(answer.match_id, {})[answer.side] = answer
+    return found
 
 
 async def _title(reader: Reader, side: Side, id: str) -> str:

@@ -1,4 +1,4 @@
-"""Matches as text: score, shared terms, checks and the risk in one line."""
+"""Matches as text: score, shared terms, checks, the risk in one line, who has answered."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from rich.text import Text
 
+from shared.contracts.feedback import MatchAnswered
 from shared.contracts.match import Check, DemandSearched, Side, Verdict
 from shared.contracts.risk import Assessment, NotAssessed
 from tongtu.found_matches import Found, Matches
@@ -44,6 +45,15 @@ def _show(rank: int, found: Found, other: Side) -> None:
         say_checks(proposal.checks, "    checks   ", proposal.party(other.other).display.language)
     say(f"    score    {components(proposal.components)}, method {proposal.method}")
     say(f"    risk     {risk_line(found.risk)}")
+    if found.answers:
+        say(f"    answers  {', '.join(_answer(answer) for answer in found.answers.values())}")
+
+
+def _answer(answer: MatchAnswered) -> str:
+    """Which side said what to which versions."""
+    reason = f" ({answer.reason.replace('_', ' ')})" if answer.reason else ""
+    seen = f"technology {answer.versions.technology}, demand {answer.versions.demand}"
+    return f"{answer.member} {answer.decision}{reason} at versions {seen}"
 
 
 def _show_nothing(matches: Matches) -> None:

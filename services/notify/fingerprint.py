@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from shared.contracts.events import Assessment, Check, Miss, NoMatch, Proposal, Risk
+from shared.contracts.events import Assessment, Check, Miss, MutualInterest, NoMatch, Proposal, Risk
 
 DIGEST_BYTES = 16
 
@@ -37,6 +37,11 @@ def of_no_match(message: NoMatch) -> str:
     A new version of the demand is a new question, and so is answered even if the answer has not changed.
     """
     return _digest(message.own.id, message.own.version, _miss(message.nearest_miss))
+
+
+def of_interest(message: MutualInterest) -> str:
+    """The same while the other party, its contacts and what it wrote are the same."""
+    return _digest(message.model_dump(mode="json"))
 
 
 def _risk(risk: Risk) -> list[Any]:

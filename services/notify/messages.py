@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
+from services.notify.naming import mentions
 from shared.contracts.events import (
     Check,
     DemandSearched,
@@ -77,10 +77,9 @@ def no_match_of(searched: DemandSearched) -> NoMatch:
 
 def _without_name(checks: Iterable[Check], member: str) -> Iterable[Check]:
     """The checks, without any wording that names that member: a verdict is worth telling, who it is about is not."""
-    named = re.compile(rf"(?<![A-Za-z0-9-]){re.escape(member)}(?![A-Za-z0-9-])", re.IGNORECASE)
     for check in checks:
         words = (check.wording.zh, check.wording.en) if check.wording else ()
-        if any(text is not None and named.search(text) for text in (check.asked, check.offered, *words)):
+        if mentions(member, (check.asked, check.offered, *words)):
             yield Check(criterion=check.criterion, verdict=check.verdict)
         else:
             yield check

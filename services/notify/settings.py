@@ -13,6 +13,7 @@ from pydantic_settings import NoDecode
 from services.notify.channels.breaker import Limits
 from services.notify.channels.courier import Sending
 from services.notify.channels.schedule import RECOMMENDED_WAITS, Schedule
+from services.notify.waiting import Patience
 from shared.contracts.channels import EmailAddress
 from shared.runtime.settings import ServiceSettings
 
@@ -26,8 +27,12 @@ def _separated(value: Any) -> Any:
 
 
 class NotifySettings(ServiceSettings):
-    """How much is sent to members' own systems, how often, and where to."""
+    """How long an answer is waited for; how much is sent to members' own systems, how often, and where to."""
 
+    reminder_days: Annotated[float, _named("reminder_days", gt=0, le=365)] = 14
+    """Days after which a side that has not answered a proposal is reminded, once."""
+    lapse_days: Annotated[float, _named("lapse_days", gt=0, le=3650)] = 45
+    """Days after which a proposal that a side has not answered is taken back; more than until the reminder."""
     plain_targets: Annotated[bool, _named("plain_targets")] = False
     """Whether webhooks may go to http addresses: for tests and demonstrations."""
     allowed_networks: Annotated[
@@ -98,3 +103,14 @@ class NotifySettings(ServiceSettings):
         if not lines or not lines[0]:
             raise ValueError(f"TONGTU_NOTIFY_SMTP_PASSWORD_FILE: {self.smtp_password_file} holds no password")
         return SecretStr(lines[0])
+
+    @model_validator(mode="after")
+    def _reminds_before_it_lapses(self) -> Self:
+        if self.lapse_days <= self.reminder_days:
+            raise ValueError("TONGTU_NOTIFY_LAPSE_DAYS must be more than TONGTU_NOTIFY_REMINDER_DAYS")
+        return self
+
+    @property
+    def patience(self) -> Patience:
+        """How long an answer is waited for."""
+        return Patience(timedelta(days=self.reminder_days), timedelta(days=self.lapse_days))

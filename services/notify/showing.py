@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from services.notify.due import MatchState
+from services.notify.match_state import MatchState
 from shared.contracts.events import MatchProposed, Side
 
 MOST_PRIORITY = 0.05

@@ -22,5 +22,6 @@ async def test_everything_comes_as_the_catalogue_expects(
     assert "everything came as expected" in done.stdout
     assert "匹配 match" in done.stdout
     assert "没有合适的匹配 no good match" in done.stdout
+    assert done.stdout.count("联系人 contact: 样例联系人") == 2
     assert set(platform.client.list_database_names()) <= before
     assert not (tmp_path / "demo").exists()

@@ -13,7 +13,14 @@ from tests.platform import Platform, event_headers
 
 DEMAND = "example-motors/quiet-motor"
 OTHER_DEMAND = "example-motors/other"
-TOPICS = ("technology.submitted", "demand.posted", "match.proposed", "demand.searched", "risk.assessed")
+TOPICS = (
+    "technology.submitted",
+    "demand.posted",
+    "match.proposed",
+    "demand.searched",
+    "risk.assessed",
+    "match.answered",
+)
 
 
 def example(type: str, name: str = "valid-zh") -> dict[str, Any]:
@@ -86,6 +93,28 @@ async def test_matches_are_ranked_explained_and_carry_their_risk(platform: Platf
     await log.write("technology.submitted", "lab-a/winding", technology)
     found = tongtu.json("matches", "--technology", "lab-a/winding")
     assert [each["demand"]["id"] for each in found["matches"]] == [DEMAND, OTHER_DEMAND]
+
+
+async def test_answers_are_told_to_operators(platform: Platform, log: Log) -> None:
+    await log.demand(DEMAND)
+    await log.match("m-1", "lab-a/winding", DEMAND, 0.9)
+    await log.match("m-2", "lab-b/bearing", DEMAND, 0.8)
+    common = {"match_id": "m-1", "technology_id": "lab-a/winding", "demand_id": DEMAND, "version": 1}
+    common |= {"versions": {"technology": 1, "demand": 2}}
+    accepted = {**common, "side": "technology", "member": "lab-a", "decision": "accepted"}
+    declined = {**common, "side": "demand", "member": "example-motors", "decision": "declined", "reason": "too_early"}
+    await log.write("match.answered", "m-1/technology", accepted)
+    await log.write("match.answered", "m-1/demand", declined)
+    tongtu = CommandLine.on(platform)
+    printed = tongtu.run("matches", "--demand", DEMAND)
+    assert printed.count("answers") == 1
+    assert "lab-a accepted at versions technology 1, demand 2" in printed
+    assert "example-motors declined (too early) at versions technology 1, demand 2" in printed
+    answers = [each["answers"] for each in tongtu.json("matches", "--demand", DEMAND)["matches"]]
+    assert [{side: said["decision"] for side, said in each.items()} for each in answers] == [
+        {"technology": "accepted", "demand": "declined"},
+        {},
+    ]
 
 
 async def test_no_good_match_is_an_answer(platform: Platform, log: Log) -> None:

@@ -7,8 +7,9 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,6 +34,7 @@ from confluent_kafka.admin import (
 )
 
 from shared.runtime.topics import TOPICS_FILE, load_topics
+from tests.command_line import CommandLine
 from tests.secured import (
     LIMIT_SECONDS,
     READ_SECONDS,
@@ -135,6 +137,32 @@ def test_member_reads_its_inbox_and_nothing_else(platform: SecuredPlatform, acme
 def test_member_sees_no_topic_but_its_own(platform: SecuredPlatform, administration: AdminClient) -> None:
     seen = administration.list_topics(timeout=LIMIT_SECONDS).topics
     assert set(seen) == {f"{platform.prefix}member.acme.{name}" for name in ("outbox", "inbox")}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("matches", "--demand", "zeta/wish"),
+        ("matches", "--technology", "zeta/thing"),
+        ("risk", "b64a1f0c93d7e8524c11aa09"),
+        ("watch", "member.zeta.inbox"),
+        ("watch", "match.answered"),
+        ("watch", "organisation.*"),
+        ("dead-letters", "list", "notify"),
+        ("members", "list"),
+    ],
+)
+def test_member_learns_nothing_of_others_by_the_command_line(
+    platform: SecuredPlatform, acme: Settings, zeta: Settings, tmp_path: Path, command: Sequence[str]
+) -> None:
+    password = tmp_path / "password"
+    password.write_text(acme["sasl.password"])
+    password.chmod(0o600)
+    login = {"TONGTU_KAFKA_USER": acme["sasl.username"], "TONGTU_KAFKA_PASSWORD_FILE": str(password)}
+    done = CommandLine({**platform.environment, **login}).finish(*command)
+    assert done.code == 1
+    assert done.printed == ""
+    assert done.told.startswith("tongtu: ")
 
 
 def test_member_cannot_tell_a_member_from_nobody(

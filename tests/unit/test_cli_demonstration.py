@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 import catalogue
+from services.notify.members import disclosed
+from shared.contracts.feedback import AnswerDraft
 from shared.contracts.inbox import (
     FieldProblem,
     NoMatch,
@@ -15,11 +17,13 @@ from shared.contracts.inbox import (
     RecordReference,
     Rejection,
 )
+from shared.contracts.introduction import MutualInterest
 from shared.contracts.match import DemandDisplay, Side, TechnologyDisplay
 from shared.contracts.risk import NotAssessed
 from shared.streaming.event import Event
 from tongtu.demonstration import scenario
-from tongtu.demonstration.expectations import Expectations
+from tongtu.demonstration.expectations import Expectations, with_introduction
+from tongtu.demonstration.introduction import acceptances, chosen
 from tongtu.demonstration.observed import Observed
 
 
@@ -167,3 +171,39 @@ def test_technologies_and_demands_go_by_turns_each_from_its_member(submitted: li
     types = [dict(each.headers)["ce_type"] for each in submitted[:4]]
     assert types[0] != types[1]
     assert all(each.key.decode().startswith(f"{each.member}/") for each in submitted)
+
+
+def test_both_parties_of_an_expected_match_accept_what_they_were_shown(everything: Observed) -> None:
+    pair = chosen(everything)
+    assert pair is not None
+    answers = acceptances(pair)
+    assert [each.member for each in answers] == [id.partition("/")[0] for id in (pair.demand_id, pair.technology_id)]
+    for each in answers:
+        draft = AnswerDraft.model_validate_json(each.value or b"")
+        assert (draft.match_id, draft.decision, draft.versions) == (
+            pair.proposal.match_id,
+            "accepted",
+            pair.proposal.versions,
+        )
+
+
+def test_nothing_is_accepted_where_nothing_was_proposed() -> None:
+    assert chosen(Observed()) is None
+
+
+def test_an_introduction_that_did_not_come_or_says_whom_nobody_can_reach_is_not_as_expected(
+    submitted: list[scenario.Sent], everything: Observed
+) -> None:
+    comparison = Expectations(submitted).compare(everything)
+    organisations = {each.id: disclosed(each) for each in catalogue.organisations()}
+    told = {
+        side: MutualInterest(
+            match_id="m", side=side, own_id="aa/own", other_id="bb/other", organisation=organisations["sample-grid"]
+        )
+        for side in Side
+    }
+    assert with_introduction(comparison, told).is_as_expected
+    assert len(with_introduction(comparison, {Side.DEMAND: told[Side.DEMAND]}).missing) == 1
+    silent = organisations["sample-grid"].model_copy(update={"contacts": ()})
+    told[Side.DEMAND] = told[Side.DEMAND].model_copy(update={"organisation": silent})
+    assert len(with_introduction(comparison, told).wrong) == 1

@@ -1,6 +1,7 @@
 """Whatever comes in whatever order: each side holds exactly the proposals that stand, and is told nothing twice."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import shared.contracts
-from services.notify.due import MatchState, due, is_outdated, merged, told
+from services.notify.due import due
+from services.notify.match_state import MatchState, is_outdated, merged
+from services.notify.members import Members
 from services.notify.messages import proposals_of
 from services.notify.searches import SearchState, after
 from shared.contracts.events import DemandSearched, Proposal, ProposalWithdrawn, RiskAssessed, Side
 
 EXAMPLES = Path(shared.contracts.__file__).parent / "examples"
 MATCH = "b64a1f0c93d7e8524c11aa09"
+NOW = datetime(2026, 5, 4, tzinfo=UTC)
 
 
 def example(type_: str, name: str) -> dict[str, Any]:
@@ -40,17 +44,18 @@ class Reader:
     def receive(self, event: RiskAssessed | None) -> list[tuple[Side, type]]:
         if event is not None and is_outdated(self.state, event):
             return []
-        state = merged(self.state, event)
-        notices = due(state, proposals_of(event) if event else {})
-        self.state = told(state, notices)
-        for side, notice in notices.items():
+        wanted = proposals_of(event) if event else {}
+        state = merged(self.state, event, may_see=bool(wanted))
+        self.state, notices = due(state, wanted, Members(), NOW)
+        for notice in notices:
             if isinstance(notice, ProposalWithdrawn):
-                assert self.holds[side] is not None, "taken back from one that did not hold it"
-                self.holds[side] = None
+                assert self.holds[notice.side] is not None, "taken back from one that did not hold it"
+                self.holds[notice.side] = None
             else:
-                assert self.holds[side] != notice.score, "told the same again"
-                self.holds[side] = notice.score
-        return [(side, type(notice)) for side, notice in notices.items()]
+                assert isinstance(notice, Proposal)
+                assert self.holds[notice.side] != notice.score, "told the same again"
+                self.holds[notice.side] = notice.score
+        return [(notice.side, type(notice)) for notice in notices]
 
 
 def test_a_proposal_is_told_to_both_sides_once() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notify.due import MatchState, merged
+from services.notify.match_state import MatchState, merged
 from services.notify.showing import (
     CAP,
     CAPPED,
@@ -30,7 +30,7 @@ def assessed(priority: float | None = None, score: float = 0.8) -> RiskAssessed:
 
 def order(event: RiskAssessed, side: Side, others: int = FREE, small: bool = False, known: bool = False) -> float:
     technology = event.proposal.technology
-    state = merged(MatchState(event.match_id), event) if known else MatchState(event.match_id)
+    state = merged(MatchState(event.match_id), event, may_see=True) if known else MatchState(event.match_id)
     exposure = Exposure({technology.id: others + known}, [technology.owner] if small else [])
     return exposure.order(event.proposal, side, state)
 
@@ -67,10 +67,10 @@ def test_matches_of_one_poll_count_for_one_another() -> None:
     event = assessed()
     id = event.proposal.technology.id
     exposure = Exposure({id: FREE}, [])
-    new, held = MatchState("other"), merged(MatchState("other"), event)
+    new, held = MatchState("other"), merged(MatchState("other"), event, may_see=True)
     exposure.note(new, held)
     assert exposure.order(event.proposal, Side.DEMAND, MatchState("m")) == pytest.approx(0.78)
-    exposure.note(held, merged(held, None))
+    exposure.note(held, merged(held, None, may_see=False))
     assert exposure.order(event.proposal, Side.DEMAND, MatchState("m")) == 0.8
 
 

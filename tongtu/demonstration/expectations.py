@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import catalogue
 from shared.contracts.inbox import Rejection
+from shared.contracts.introduction import MutualInterest
+from shared.contracts.match import Side
 from tongtu.demonstration.observed import Observed
 from tongtu.demonstration.scenario import Sent
 
@@ -80,6 +82,17 @@ class Expectations:
             if _signature(member, rejection) not in self._rejections:
                 errors = ", ".join(f"{error.pointer} {error.message}" for error in rejection.errors)
                 wrong.append(f"{member} was told: {rejection.title} ({errors}), which the catalogue does not expect")
+
+
+def with_introduction(comparison: Comparison, told: Mapping[Side, MutualInterest]) -> Comparison:
+    """The comparison, and whether both parties to the match that they accepted were told of each other."""
+    missing = [f"the {side} side accepted and was not told who the other one is" for side in Side if side not in told]
+    named = sum(bool(message.organisation.contacts) for message in told.values())
+    counts = {**comparison.counts, "parties to an accepted match told who the other is, with its contacts": (named, 2)}
+    nameless = [f"the {side} side was told no contact" for side, each in told.items() if not each.organisation.contacts]
+    return replace(
+        comparison, missing=[*comparison.missing, *missing], wrong=[*comparison.wrong, *nameless], counts=counts
+    )
 
 
 def _matches(observed: Observed, missing: list[str]) -> tuple[int, int]:

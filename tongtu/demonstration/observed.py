@@ -1,10 +1,11 @@
-"""What the members' inboxes have told so far: receipts, rejections, proposals that hold, demands without a match."""
+"""What the members' inboxes have told so far: receipts, rejections, proposals that hold, who was introduced to whom."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from shared.contracts.inbox import NoMatch, Proposal, ProposalWithdrawn, Receipt, Rejection
+from shared.contracts.introduction import MutualInterest
 from shared.contracts.match import Side
 from shared.streaming.event import Event
 
@@ -31,6 +32,8 @@ class Observed:
     """By match and side, as they hold now."""
     no_matches: dict[str, NoMatch] = field(default_factory=dict[str, NoMatch])
     """By demand."""
+    interests: dict[tuple[str, Side], MutualInterest] = field(default_factory=dict[tuple[str, Side], MutualInterest])
+    """By match and side: who the other party is."""
 
     def take(self, event: Event[bytes], is_new: bool) -> Proposal | None:
         """Takes an inbox message in; gives the proposal, if it is one that was not known.
@@ -55,6 +58,9 @@ class Observed:
         elif event.type == NoMatch.type:
             no_match = NoMatch.model_validate_json(data)
             self.no_matches[no_match.own.id] = no_match
+        elif event.type == MutualInterest.type:
+            interest = MutualInterest.model_validate_json(data)
+            self.interests[interest.match_id, interest.side] = interest
         return None
 
     @property

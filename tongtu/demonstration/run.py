@@ -14,7 +14,8 @@ from pathlib import Path
 from aiokafka.admin import AIOKafkaAdminClient
 
 from tongtu.demonstration import scenario, view
-from tongtu.demonstration.expectations import Comparison, Expectations
+from tongtu.demonstration.expectations import Comparison, Expectations, with_introduction
+from tongtu.demonstration.introduction import chosen, introduce
 from tongtu.demonstration.observed import Observed
 from tongtu.embedded.lock import is_in_use
 from tongtu.group_positions import group_positions, mongodb
@@ -87,9 +88,14 @@ async def _submit_and_watch(target: Target) -> bool:
         say(f"{len(submitted) + len(malformed)} messages in the log after {time.monotonic() - began:.1f} s")
         say()
         comparison = await _watch(reader, target, inboxes, ends, observed, expectations, began)
+        view.show_matches(observed)
+        view.show_example(observed)
+        pair = chosen(observed)
+        told = await introduce(reader, target, observed, pair) if pair is not None else {}
         seconds = time.monotonic() - began
-    view.show_matches(observed)
-    view.show_example(observed)
+    if pair is not None:
+        view.show_introduction(pair, told)
+    comparison = with_introduction(comparison, told)
     view.show_comparison(comparison)
     say()
     if comparison.is_as_expected:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.table import Table
 from rich.text import Text
 
 import catalogue
 from shared.contracts.inbox import Proposal
+from shared.contracts.introduction import MutualInterest
+from shared.contracts.match import Side
 from shared.contracts.risk import Assessment, NotAssessed
 from tongtu.demonstration.expectations import Comparison
 from tongtu.demonstration.observed import Observed, Pair
@@ -75,6 +79,23 @@ def show_example(observed: Observed) -> None:
         say(f"例如 for example: {pair.technology_id} → {pair.demand_id}", "bold")
         say()
         show_assessment(pair.proposal.risk, with_assumptions=False)
+
+
+def show_introduction(pair: Pair, told: Mapping[Side, MutualInterest]) -> None:
+    """What each of two parties that accept learns of the other, which no message said before."""
+    say()
+    say(f"双方接受，互相介绍 both accept and are introduced: {pair.technology_id} → {pair.demand_id}", "bold")
+    readers = {Side.DEMAND: "需求方得知 the seeker learns", Side.TECHNOLOGY: "技术方得知 the owner learns"}
+    for side, message in told.items():
+        organisation = message.organisation
+        names = "  ".join(organisation.names.values())
+        say(f"  {readers[side]}: {names}")
+        place = "  ".join(filter(None, (organisation.kind, organisation.region, organisation.uscc)))
+        say(f"    {place}  {message.other_id}", "dim")
+        for contact in organisation.contacts:
+            say(f"    联系人 contact: {'  '.join(filter(None, (contact.name, contact.email, contact.phone)))}")
+        if message.comment:
+            say(f"    留言 comment: {message.comment}")
 
 
 def show_comparison(comparison: Comparison) -> None:
