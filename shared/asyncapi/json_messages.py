@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Mapping, Sequence
 
 from shared.asyncapi import wording
@@ -17,6 +18,8 @@ STRUCTURED = "application/cloudevents+json"
 BATCHED = "application/cloudevents-batch+json"
 MOST_BATCHED = 100
 EXAMPLE_SECRET = "whsec_" + base64.b64encode(b"a secret for examples, not used!").decode()
+KAFKA_ONLY = ("subject", "partitionkey", "traceparent")
+"""Attributes that every inbox record has, and not every JSON object that tells of it."""
 _EXAMPLE_TIMESTAMP = 1_773_304_200
 
 
@@ -25,7 +28,7 @@ def event_schema(carried: Carried) -> JsonObject:
     data: JsonObject = reference(carried.contract.model.__name__)
     schema: JsonObject = {
         "type": "object",
-        "required": [*required_attributes(carried), "data"],
+        "required": [*(name for name in required_attributes(carried) if name not in KAFKA_ONLY), "data"],
         "properties": {**attributes(carried), "datacontenttype": {"type": "string", "const": JSON}, "data": data},
     }
     if carried.withdrawals:
@@ -125,6 +128,7 @@ def webhook(carried: Sequence[Carried], schema: str) -> JsonObject:
     """Any of these types as one JSON object, signed."""
     message = structured(carried, wording.WEBHOOK, schema, "valid-en")
     words: Mapping[str, JsonObject] = {
+        "content-type": {"type": "string", "pattern": f"^{re.escape(STRUCTURED)}(; *charset=utf-8)?$"},
         "webhook-id": {"type": "string", "description": both(wording.WEBHOOK_ID)},
         "webhook-timestamp": {"type": "string", "pattern": "^[0-9]+$", "description": both(wording.WEBHOOK_TIMESTAMP)},
         "webhook-signature": {
@@ -134,11 +138,13 @@ def webhook(carried: Sequence[Carried], schema: str) -> JsonObject:
         },
     }
     message["headers"]["properties"] |= words
-    message["headers"]["required"] += words
+    message["headers"]["required"] = [*words]
     for example in message["examples"]:
-        event = example["payload"]
+        event = {name: value for name, value in example["payload"].items() if name not in KAFKA_ONLY[1:]}
         body = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
-        example["headers"] |= {
+        example["payload"] = event
+        example["headers"] = {
+            "content-type": f"{STRUCTURED}; charset=utf-8",
             "webhook-id": event["id"],
             "webhook-timestamp": str(_EXAMPLE_TIMESTAMP),
             "webhook-signature": signature(EXAMPLE_SECRET, event["id"], _EXAMPLE_TIMESTAMP, body),

@@ -124,10 +124,10 @@ FOLLOW_MORE = Wording(
 HOOK = Wording("Receive webhooks", "接收 Webhook")
 HOOK_MORE = Wording(
     "[Standard Webhooks](https://www.standardwebhooks.com): verify the signature over the body as it came before you "
-    "read it, and answer 2xx. Anything else is tried again over days, always with the same `webhook-id`: take each "
-    "id once.",
+    "read it, and answer 2xx. 410 says that you want no more; anything else is tried again over days, always with the "
+    "same `webhook-id`: take each id once.",
     "遵循 [Standard Webhooks](https://www.standardwebhooks.com)：先对收到的原始正文验证签名，再读取，并返回 2xx；"
-    "否则将在数日内重试，`webhook-id` 保持不变：同一编号只处理一次。",
+    "返回 410 表示不再接收；其他情况将在数日内重试，`webhook-id` 保持不变：同一编号只处理一次。",
 )
 STRUCTURED = Wording(
     "Any of these as one JSON object: CloudEvents structured mode", "以上任一消息的 JSON 形式：CloudEvents 结构化模式"
