@@ -16,6 +16,7 @@ from tongtu.access.broker import BrokerAccess
 from tongtu.access.passwords import new_secret
 from tongtu.access.rules import member_rules, users_begin
 from tongtu.access.services import administration
+from tongtu.channels import forget
 from tongtu.members import write_registry
 from tongtu.reading import Reader
 from tongtu.target import Target
@@ -72,13 +73,17 @@ class Admission:
         return Secrets(member, user, new_password, new_token)
 
     async def shut_out(self, member: str) -> None:
-        """The member may do nothing from now on, with connections that it has neither; then it cannot log in either."""
+        """The member may do nothing from now on, with connections that it has neither; then it cannot log in either.
+
+        Nothing is sent to its own systems any more.
+        """
         if self._broker is not None and (user := self._user(self._broker, member)) is not None:
             self._broker.forbid_all(user)
             self._broker.delete_user(user)
         tokens = await self._tokens(member)
         if tokens is not None:
             await write_registry(self._writer, GatewayTokens, member, None, tokens.version + 1)
+        await forget(self._reader, self._writer, member)
 
     def _give_rules(self, member: str) -> str | None:
         """The member's user, with exactly its rules; None where Kafka is not secured."""

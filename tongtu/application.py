@@ -8,7 +8,9 @@ import typer
 
 from tongtu.commands import (
     access,
+    channels,
     dead_letters,
+    deliveries,
     demo,
     evaluate,
     import_records,
@@ -49,6 +51,7 @@ application.command("demo", rich_help_panel=_START)(demo.demo)
 application.command("up", rich_help_panel=_START)(platform.up)
 application.command("down", rich_help_panel=_START)(platform.down)
 application.command("status", rich_help_panel=_START)(platform.status)
+members.group.add_typer(channels.group, name="channels")
 application.add_typer(members.group, name="members", rich_help_panel=_WORK)
 application.command("import", rich_help_panel=_WORK)(import_records.import_records)
 application.command("matches", rich_help_panel=_WORK)(matches.matches)
@@ -60,4 +63,5 @@ application.command("watch", rich_help_panel=_OPERATE)(watch.watch)
 application.command("lag", rich_help_panel=_OPERATE)(lag.lag)
 application.add_typer(dead_letters.group, name="dead-letters", rich_help_panel=_OPERATE)
 application.add_typer(unpublishable.group, name="unpublishable", rich_help_panel=_OPERATE)
+application.add_typer(deliveries.group, name="deliveries", rich_help_panel=_OPERATE)
 application.add_typer(positions.group, name="positions", rich_help_panel=_OPERATE)

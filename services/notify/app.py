@@ -1,7 +1,8 @@
-"""The notify service: assessed proposals and fruitless searches in, messages to members' inboxes out."""
+"""The notify service: what members are to know into their inboxes, and from there to webhooks and e-mail."""
 
 from __future__ import annotations
 
+from services.notify.channels.app import assemble_channels
 from services.notify.handlers import Notifier
 from services.notify.settings import NotifySettings
 from services.notify.store import NotifyStore
@@ -22,6 +23,8 @@ def assemble(service: Service) -> None:
 
 async def main() -> None:
     """Runs until told to stop. Raises SettingsError where the environment is wrong."""
-    async with Service("notify", load(NotifySettings)) as service:
+    settings = load(NotifySettings)
+    async with Service("notify", settings) as service:
         assemble(service)
+        assemble_channels(service, settings)
         await service.run()

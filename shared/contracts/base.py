@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Self, cast
+from functools import cache
+from operator import is_
+from typing import Annotated, Any, ClassVar, Self, cast, get_args
 
 from pydantic import (
     AfterValidator,
@@ -132,13 +134,19 @@ class OpenEnum:
 
 
 def without_unknown_fields(value: Any) -> Any:
-    """The same value, every model in it reduced to the fields that its class declares."""
+    """Every model in the value reduced to the fields that its class declares; the value itself where none has more."""
     if isinstance(value, BaseModel):
+        parts = {name: getattr(value, name) for name in _fields_with_models(type(value))}
+        kept = {name: without_unknown_fields(part) for name, part in parts.items()}
+        if not value.model_extra and all(kept[name] is part for name, part in parts.items()):
+            return value
         declared = type(value).model_fields
-        kept = {name: without_unknown_fields(getattr(value, name)) for name in declared}
+        kept = {name: getattr(value, name) for name in declared} | kept
         return value.model_construct(_fields_set=value.model_fields_set & declared.keys(), **kept)
     if isinstance(value, tuple):
-        return tuple(without_unknown_fields(item) for item in cast(tuple[Any, ...], value))
+        items = cast(tuple[Any, ...], value)
+        reduced = tuple(map(without_unknown_fields, items))
+        return items if all(map(is_, reduced, items)) else reduced
     return value
 
 
@@ -147,13 +155,24 @@ def unknown_fields(value: Any, pointer: str = "") -> Iterator[str]:
     if isinstance(value, BaseModel):
         for name in value.model_extra or {}:
             yield f"{pointer}/{escaped(name)}"
-        for name in type(value).model_fields:
-            part = getattr(value, name)
-            if isinstance(part, (BaseModel, tuple)):  # a scalar has no fields, and a generator for each costs
-                yield from unknown_fields(part, f"{pointer}/{escaped(name)}")
+        for name in _fields_with_models(type(value)):
+            yield from unknown_fields(getattr(value, name), f"{pointer}/{escaped(name)}")
     elif isinstance(value, tuple):
         for position, item in enumerate(cast(tuple[Any, ...], value)):
             yield from unknown_fields(item, f"{pointer}/{position}")
+
+
+@cache
+def _fields_with_models(model: type[BaseModel]) -> tuple[str, ...]:
+    """The declared fields that can hold models: most hold scalars, and to look into each costs."""
+    return tuple(name for name, field in model.model_fields.items() if _can_hold_models(field.annotation))
+
+
+def _can_hold_models(annotation: Any) -> bool:
+    inner = get_args(annotation)
+    if inner:
+        return any(map(_can_hold_models, inner))
+    return annotation is Any or (isinstance(annotation, type) and issubclass(annotation, BaseModel))
 
 
 def escaped(name: str) -> str:

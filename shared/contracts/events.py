@@ -7,6 +7,7 @@ To store one, use `model_dump(mode="json")`.
 
 from shared.contracts.access import GatewayTokens, TokenDigest
 from shared.contracts.base import Draft, EventData, InboxMessage, unknown_fields, without_unknown_fields
+from shared.contracts.channels import ChannelsConfigured, Email, Preferences, QuietHours, Webhook
 from shared.contracts.dead_letter import DeadLetter, OriginalHeader, OriginalRecord
 from shared.contracts.demand import (
     Comparator,
@@ -41,7 +42,9 @@ from shared.contracts.inbox import (
     RecordKind,
     RecordReference,
     Rejection,
+    WithdrawalReason,
 )
+from shared.contracts.introduction import AnswerReminder, DisclosedOrganisation, MatchDeclined, MutualInterest
 from shared.contracts.match import (
     Check,
     DemandDisplay,
@@ -112,6 +115,7 @@ EVENTS: tuple[type[EventData], ...] = (
     OutcomeRecorded,
     RiskModelPublished,
     GatewayTokens,
+    ChannelsConfigured,
     DeadLetter,
 )
 """What the services say to each other."""
@@ -119,7 +123,16 @@ EVENTS: tuple[type[EventData], ...] = (
 DRAFTS: tuple[type[Draft], ...] = (TechnologyDraft, DemandDraft, AnswerDraft, OutcomeDraft)
 """What a member may write into its outbox."""
 
-INBOX_MESSAGES: tuple[type[InboxMessage], ...] = (Receipt, Rejection, Proposal, ProposalWithdrawn, NoMatch)
+INBOX_MESSAGES: tuple[type[InboxMessage], ...] = (
+    Receipt,
+    Rejection,
+    Proposal,
+    ProposalWithdrawn,
+    NoMatch,
+    AnswerReminder,
+    MatchDeclined,
+    MutualInterest,
+)
 """What a member finds in its inbox."""
 
 __all__ = [
@@ -129,9 +142,11 @@ __all__ = [
     "MOST_ERRORS",
     "AmountDistribution",
     "AnswerDraft",
+    "AnswerReminder",
     "Assessment",
     "Assumption",
     "ChangeReason",
+    "ChannelsConfigured",
     "Check",
     "Comparator",
     "Contact",
@@ -146,8 +161,10 @@ __all__ = [
     "DemandPosted",
     "DemandRiskExtract",
     "DemandSearched",
+    "DisclosedOrganisation",
     "Draft",
     "Driver",
+    "Email",
     "EventData",
     "Evidence",
     "EvidenceWeight",
@@ -160,6 +177,7 @@ __all__ = [
     "Ipr",
     "IprStatus",
     "MatchAnswered",
+    "MatchDeclined",
     "MatchProposed",
     "Miss",
     "MissingInformation",
@@ -167,6 +185,7 @@ __all__ = [
     "ModelScores",
     "Money",
     "MoneyRange",
+    "MutualInterest",
     "NearestMiss",
     "NoMatch",
     "NotAssessed",
@@ -186,9 +205,11 @@ __all__ = [
     "Percentiles",
     "Plan",
     "Precision",
+    "Preferences",
     "Priority",
     "Proposal",
     "ProposalWithdrawn",
+    "QuietHours",
     "Receipt",
     "ReceiptOutcome",
     "RecordKind",
@@ -218,6 +239,8 @@ __all__ = [
     "Verdict",
     "VersionScores",
     "Visibility",
+    "Webhook",
+    "WithdrawalReason",
     "Wording",
     "full_id",
     "unknown_fields",

@@ -44,9 +44,12 @@ class AnswerDraft(Draft):
 
     match_id: MatchId
     versions: SeenVersions | None = None
+    """What the answer is to, from the proposal; without them, to what was last proposed."""
     decision: Decision
     reason: DeclineReason | None = Field(default=None, validate_default=True)
     comment: Comment | None = None
+    """For the other party: with a decline it reads this at once, unless it names its author; otherwise once both
+    accept."""
 
     @field_validator("reason")
     @classmethod

@@ -153,14 +153,24 @@ class Proposal(InboxMessage):
         return self.match_id
 
 
+class WithdrawalReason(StrEnum):
+    """Why a proposal is taken back."""
+
+    NO_LONGER_HOLDS = "no_longer_holds"  # a record changed, ended or may not be seen any more; a better one; a decline
+    LAPSED = "lapsed"  # one side has not answered in time
+    OTHER = "other"
+
+
 class ProposalWithdrawn(InboxMessage):
-    """A proposal that was sent before no longer holds."""
+    """A proposal that was sent before is taken back."""
 
     type: ClassVar[str] = "tongtu.proposal-withdrawn.v1"
 
     match_id: MatchId
     side: Side
     own_id: RecordId
+    reason: Annotated[WithdrawalReason, OpenEnum(WithdrawalReason.OTHER)] | None = None
+    """Messages from before there were reasons have none."""
 
     @property
     def key(self) -> str:

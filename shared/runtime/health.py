@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from types import MappingProxyType
 
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -22,9 +23,15 @@ class _Server(uvicorn.Server):
         yield
 
 
+View = Callable[[Request], Awaitable[Response]]
+_NO_VIEWS: Mapping[str, View] = MappingProxyType({})
+
+
 @contextlib.asynccontextmanager
-async def serve_health(host: str, port: int, is_ready: Callable[[], bool]) -> AsyncIterator[None]:
-    """Serves until the block ends; nothing at all where port is 0.
+async def serve_health(
+    host: str, port: int, is_ready: Callable[[], bool], views: Mapping[str, View] = _NO_VIEWS
+) -> AsyncIterator[None]:
+    """Serves until the block ends, `views` by their paths too; nothing at all where port is 0.
 
     /live answers 200 as long as the event loop turns; /ready 200 only while records are let through, else 503.
     """
@@ -42,6 +49,7 @@ async def serve_health(host: str, port: int, is_ready: Callable[[], bool]) -> As
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     routes = [Route("/live", live), Route("/ready", ready), Route("/metrics", metrics)]
+    routes += [Route(path, view) for path, view in views.items()]
     config = uvicorn.Config(
         Starlette(routes=routes), host=host, port=port, log_level="error", access_log=False, limit_concurrency=32
     )

@@ -20,6 +20,11 @@ log = structlog.get_logger(__name__)
 IDLE_SECONDS = 0.5
 MOST_RECORDS = 2000
 HELPING_RECORDS = 50
+HOLD_BACK_SECONDS = 3600.0
+"""How long records that nobody drained hold the next fetch from their broker back; aiokafka's own is 0.1 s. Then it
+fetches for the other partitions alone, and has one fetch in flight a broker: what comes meanwhile for the partition
+that is drained next waits for that fetch to end, up to half a second where nothing comes for the others. A poll
+drains everything, so with all partitions in every fetch a broker may hold it as long as it likes."""
 POLL_BYTES = 32 * 1024 * 1024
 """Decompressed bytes after which a poll takes no further helping."""
 SEARCH_SECONDS = 10.0
@@ -51,6 +56,7 @@ class PollingConsumer(AIOKafkaConsumer):
     async def start(self) -> None:
         """Joins the group, however long the brokers keep it waiting."""
         await patiently("consumer.start", super().start)
+        cast("Any", self._fetcher)._prefetch_backoff = HOLD_BACK_SECONDS
 
     async def getmany(  # type: ignore[override]
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None

@@ -354,6 +354,16 @@ def test_service_writes_and_reads_what_topics_yaml_says_and_nothing_else(
         assert may
 
 
+def test_secrets_of_webhooks_are_read_by_notify_alone(platform: SecuredPlatform, acme: Settings) -> None:
+    topic = f"{platform.prefix}notify.channels"
+    assert topic in existing_topics(platform)
+    services = {name: Foreign({**platform.service(name), "group.id": "none"}) for name in SERVICES}
+    readers = [name for name, foreign in services.items() if foreign.reads([topic]) == {topic: None}]
+    writers = [name for name, foreign in services.items() if foreign.writes({topic}) == {topic: None}]
+    assert (readers, writers) == (["notify"], [])
+    assert Foreign(acme).reads([topic]) == Foreign(acme).writes({topic}) == {topic: REFUSED_TOPIC}
+
+
 def test_every_service_of_topics_yaml_is_tried() -> None:
     topics = [*load_topics(), *load_topics().for_member("acme")]
     named = {name for topic in topics for name in (*topic.written_by, *topic.read_by)}

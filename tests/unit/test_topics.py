@@ -29,7 +29,7 @@ def test_partitions_are_those_of_the_contract(topics: Topics) -> None:
         "risk.assessed",
         "match.answered",
     ]
-    one = ["gateway.tokens", "outcome.recorded", "risk.model", "matching.work"]
+    one = ["gateway.tokens", "notify.channels", "outcome.recorded", "risk.model", "matching.work"]
     one += [f"{service}.{kind}" for service in SERVICES for kind in ("dead-letters", "replays")]
     assert {topic.name: topic.partitions for topic in topics} == {**dict.fromkeys(four, 4), **dict.fromkeys(one, 1)}
 
@@ -37,7 +37,7 @@ def test_partitions_are_those_of_the_contract(topics: Topics) -> None:
 def test_each_member_has_an_outbox_and_an_inbox_of_one_partition(topics: Topics) -> None:
     outbox, inbox = topics.for_member("acme")
     assert (outbox.name, inbox.name) == ("member.acme.outbox", "member.acme.inbox")
-    assert (outbox.written_by, inbox.read_by) == (("member", "gateway"), ("member", "gateway"))
+    assert (outbox.written_by, inbox.read_by) == (("member", "gateway"), ("member", "gateway", "notify"))
     assert topics.partitions("member.acme.outbox") == topics.partitions("member.acme.inbox") == 1
     for topic in (outbox, inbox):
         assert topic.config["retention.ms"] == 30 * DAY
@@ -60,6 +60,7 @@ def test_how_long_each_is_kept_in_words(topics: Topics) -> None:
         "member.{member}.inbox": "30 days",
         "organisation.registered": "compacted, for ever",
         "gateway.tokens": "compacted, for ever",
+        "notify.channels": "compacted, for ever",
         "technology.submitted": "compacted, for ever",
         "demand.posted": "compacted, for ever",
         "match.proposed": "compacted, for ever",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tongtu.commands.credentials import CredentialsFile, hand_over, new_file
 from tongtu.errors import CommandError, UsageError
 
 if TYPE_CHECKING:
@@ -20,12 +21,6 @@ group = typer.Typer(
 )
 
 Member = Annotated[str, typer.Argument(metavar="ID", help="2 to 40 of a-z, 0-9 and -; never used again later.")]
-CredentialsFile = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE", help="Write the secrets into this new file, for you alone to read, instead of showing them."
-    ),
-]
 
 
 @group.command()
@@ -68,7 +63,7 @@ def add(
         "contacts": [_contact(text) for text in contact or []],
     }
     present: dict[str, object] = {name: value for name, value in given.items() if value not in (None, [])}
-    asyncio.run(_add(present, replace, _new_file(credentials_file)))
+    asyncio.run(_add(present, replace, new_file(credentials_file)))
 
 
 @group.command(name="list")
@@ -94,7 +89,7 @@ def rotate(
     import asyncio
 
     both = password == token
-    asyncio.run(_rotate(id, password or both, token or both, _new_file(credentials_file)))
+    asyncio.run(_rotate(id, password or both, token or both, new_file(credentials_file)))
 
 
 @group.command()
@@ -103,15 +98,6 @@ def remove(id: Member) -> None:
     import asyncio
 
     asyncio.run(_remove(id))
-
-
-def _new_file(file: Path | None) -> Path | None:
-    """Refuses what could not be written in the end, when the secrets exist and nobody knows them."""
-    if file is not None and file.exists():
-        raise UsageError(f"{file} exists: name a new file")
-    if file is not None and not file.absolute().parent.is_dir():
-        raise UsageError(f"{file.parent} is not a folder: create it, or name a file in another")
-    return file
 
 
 def _contact(text: str) -> dict[str, str]:
@@ -169,16 +155,9 @@ async def _add(given: dict[str, object], replace: bool, file: Path | None) -> No
 
 
 def _hand_over(secrets: Secrets, where: Target, file: Path | None) -> None:
-    from tongtu.access.passwords import write_private
     from tongtu.client_configuration import client_configuration
-    from tongtu.output import say
 
-    text = client_configuration(secrets, where)
-    if file is None:
-        say(f"\n{text}")
-    else:
-        write_private(file, text)
-        say(f"its secrets are in {file}, which only you can read: hand them over, then delete it")
+    hand_over(client_configuration(secrets, where), file)
 
 
 async def _rotate(id: str, password: bool, token: bool, file: Path | None) -> None:
