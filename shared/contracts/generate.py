@@ -1,4 +1,7 @@
-"""Writes the JSON Schema of every type into schemas/: `python -m shared.contracts.generate [--check | --release]`."""
+"""Writes the JSON Schema of every type into schemas/, and docs/asyncapi.yaml.
+
+`python -m shared.contracts.generate [--check | --release]`
+"""
 
 import argparse
 import json
@@ -35,16 +38,17 @@ CONTRACTS: tuple[Contract, ...] = (
 )
 
 
-class _Untitled(GenerateJsonSchema):
-    """Without a title for each field that only repeats its name."""
+class Untitled(GenerateJsonSchema):
+    """Schemas without a title for each field that only repeats its name."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
+        """Never."""
         return False
 
 
 def schema_of(contract: Contract) -> dict[str, Any]:
     """The JSON Schema (2020-12) of a contract, its `$id` the dataschema attribute of its events."""
-    generated = contract.model.model_json_schema(by_alias=True, mode="validation", schema_generator=_Untitled)
+    generated = contract.model.model_json_schema(by_alias=True, mode="validation", schema_generator=Untitled)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:tongtu:schema:{contract.name}",
@@ -93,18 +97,21 @@ def write(folder: Path) -> None:
 
 def main() -> int:
     """Writes, checks or releases; 1 if a check fails or a release would break a reader or a writer."""
-    parser = argparse.ArgumentParser(description="Write the JSON Schemas of the contracts.")
+    # Needs topics.yaml, which those who import the contracts need not be able to read.
+    from shared.asyncapi import files as asyncapi
+
+    parser = argparse.ArgumentParser(description="Write the JSON Schemas of the contracts, and the AsyncAPI document.")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--check", action="store_true", help="only say whether the files are current and compatible")
     what.add_argument("--release", action="store_true", help="also make them the released ones")
     arguments = parser.parse_args()
     problems = list(incompatibilities())
     if arguments.check:
-        problems += [
-            f"{file.name} is not current: run python -m shared.contracts.generate" for file in differing_files()
-        ]
+        differing = [*differing_files(), *asyncapi.differing_files()]
+        problems += [f"{file.name} is not current: run python -m shared.contracts.generate" for file in differing]
     else:
         write(SCHEMAS)
+        asyncapi.write()
         if arguments.release and not problems:
             write(RELEASED)
     for problem in problems:
