@@ -5,7 +5,7 @@ def percent: "\(. * 100 | round) %";
 
 .type as $type | .data
 | if $type == "tongtu.receipt.v1" then
-    "\("\(.outcome)           "[:11]) \(.event_id): \(.record.kind) \(.record.id), version \(.record.version)",
+    "\("\(.outcome)           "[:11]) \(.event_id // "-"): \(.record.kind) \(.record.id), version \(.record.version)",
     (.warnings | problems)
   elif $type == "tongtu.rejection.v1" then
     "rejected    \(.event_id): \(.title)",

@@ -19,7 +19,7 @@ function settings(file) {
 function show(type, data) {
   if (type === RECEIPT) {
     const { kind, id, version } = data.record;
-    console.log(`${data.outcome.padEnd(11)} ${data.event_id}: ${kind} ${id}, version ${version}`);
+    console.log(`${data.outcome.padEnd(11)} ${data.event_id ?? "-"}: ${kind} ${id}, version ${version}`);
     showProblems(data.warnings);
   } else if (type === REJECTION) {
     console.log(`rejected    ${data.event_id}: ${data.title}`);

@@ -59,8 +59,8 @@ def letters(consumer: Consumer) -> Iterator[tuple[str, dict[str, Any]]]:
 def show(type: str, data: dict[str, Any]) -> None:
     """One line for a message, and one for each thing that its reader has to look at."""
     if type == RECEIPT:
-        record = data["record"]
-        print(f"{data['outcome']:<11} {data['event_id']}: {record['kind']} {record['id']}, version {record['version']}")
+        record, event_id = data["record"], data["event_id"] or "-"
+        print(f"{data['outcome']:<11} {event_id}: {record['kind']} {record['id']}, version {record['version']}")
         print_problems(data["warnings"])
     elif type == REJECTION:
         print(f"rejected    {data['event_id']}: {data['title']}")

@@ -19,7 +19,7 @@ position=$own.position # a file with the offset of the next message to handle; s
 
 # kcat gets the login in a file that exists for it alone, never as an argument, which every user of the machine can see.
 kafka() {
-  exec kcat -q -F <(grep -E '^(bootstrap|security|sasl)\.' "$configuration" | grep -v '^sasl\.jaas') -v "$@"
+  exec kcat -q -F <(grep -E '^(bootstrap|security|sasl|ssl)\.' "$configuration" | grep -v '^sasl\.jaas') -v "$@"
 }
 
 # Returns once the event is in the log on all replicas; if anything fails, send it again under the same id.

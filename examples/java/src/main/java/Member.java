@@ -117,8 +117,9 @@ public final class Member implements AutoCloseable {
         switch (letter.type) {
             case RECEIPT -> {
                 JsonNode record = data.path("record");
-                System.out.printf("%-11s %s: %s %s, version %s%n", text(data, "outcome"), text(data, "event_id"),
-                        text(record, "kind"), text(record, "id"), text(record, "version"));
+                System.out.printf("%-11s %s: %s %s, version %s%n", text(data, "outcome"),
+                        data.path("event_id").asText("-"), text(record, "kind"), text(record, "id"),
+                        text(record, "version"));
                 showProblems(data.path("warnings"));
             }
             case REJECTION -> {
