@@ -24,7 +24,7 @@ from tests.platform import Platform, pause
 from tests.service_processes import SESSION_SECONDS
 from tongtu.__main__ import run
 from tongtu.embedded.ports import free_port
-from tongtu.supervision.service_process import SERVICES, ServiceProcess
+from tongtu.supervision.service_process import GATEWAY, SERVICES, ServiceProcess
 
 LIMIT_SECONDS = 150.0
 """Most take a second or two; the rest is for machines under load."""
@@ -144,8 +144,8 @@ def wait_for(condition: Callable[[], object], what: str, seconds: float = LIMIT_
 
 def own_ports() -> dict[str, str]:
     """Not the default ones: another platform on this machine may be about to take them."""
-    variables = ["TONGTU_KAFKA_PORT", "TONGTU_MONGODB_PORT"]
-    variables += [f"TONGTU_{service.upper()}_HEALTH_PORT" for service in SERVICES]
+    variables = ["TONGTU_KAFKA_PORT", "TONGTU_MONGODB_PORT", "TONGTU_GATEWAY_PORT"]
+    variables += [f"TONGTU_{service.upper()}_HEALTH_PORT" for service in (*SERVICES, GATEWAY)]
     ports: dict[str, int] = {}
     for variable in variables:
         ports[variable] = free_port(taken=ports.values())

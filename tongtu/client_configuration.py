@@ -25,7 +25,7 @@ def client_configuration(secrets: Secrets, target: Target) -> str:
         jaas = f'{_JAAS} required username="{secrets.user}" password="{secrets.password}";'
         said += ["", "# Kafka, clients in Java (client.properties)"]
         said += _lines({**shared, "sasl.jaas.config": jaas, **reading})
-        said += ["", "# Kafka, clients on librdkafka: C, C#, Go, Python, kcat -F (member.conf)"]
+        said += ["", "# Kafka, clients on librdkafka from 2.6.1 on: C, C#, Go, Python, kcat -F (member.conf)"]
         said += _lines({**shared, "sasl.username": secrets.user, "sasl.password": secrets.password, **reading})
     if secrets.token is not None:
         said += ["", "# HTTP gateway: this header with every request", f"Authorization: Bearer {secrets.token}"]
