@@ -44,6 +44,7 @@ bench: $(filter .uv/bin/uv,$(UV))  ## the benchmarks, one after the other (half 
 	$(RUN)/python -m bench.exposure
 	$(RUN)/python -m bench.idle
 	$(RUN)/python -m bench.gateway
+	$(RUN)/python -m bench.crowd
 	$(RUN)/python -m bench.chaos
 
 docs: $(filter .uv/bin/uv,$(UV))  ## the documentation as a site in site/

@@ -20,9 +20,9 @@ def new_prefix() -> str:
 
 
 @contextmanager
-def servers() -> Iterator[Infrastructure]:
+def servers(kafka_heap: int | None = None) -> Iterator[Infrastructure]:
     """Kafka with its full optimiser and MongoDB, empty, or those that TONGTU_KAFKA and TONGTU_MONGODB name."""
-    with infrastructure(fresh=True, fast_start=False) as started:
+    with infrastructure(fresh=True, fast_start=False, kafka_heap=kafka_heap) as started:
         yield started
 
 

@@ -142,6 +142,9 @@ def show(health: Health) -> None:
     if health.target is not None:
         prefix = f", prefix {health.target.prefix}" if health.target.prefix else ""
         output.say(f"Kafka {health.target.kafka}{prefix}")
+    for part in state.parts if state is not None else ():
+        if part.serves:
+            output.say(f"{part.name} {part.serves}")
     if state is not None and state.parts:
         output.say()
         rows = [

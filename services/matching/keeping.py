@@ -13,8 +13,8 @@ from services.matching.snapshots import Origin, Snapshots
 log = structlog.get_logger(__name__)
 
 SECONDS = 600.0
-"""Between two snapshots of one shard. What has changed meanwhile is read from MongoDB at a restart, some 2,000 records
-a second."""
+"""Between two snapshots of one shard. What has changed meanwhile is read from MongoDB at a restart and indexed again,
+so that this bounds how much longer a restart takes than reading the snapshot."""
 
 
 class Keeper:

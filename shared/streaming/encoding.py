@@ -35,6 +35,7 @@ class Encoder:
         self._prefix = prefix
         self._partitions_of = partitions_of
         self._fixed_headers: dict[str, list[tuple[str, bytes]]] = {}
+        self._partition_counts: dict[str, int] = {}
 
     def encode(self, messages: Sequence[Message]) -> list[Outgoing]:
         """One outgoing record a message, in the same order. Raises PydanticSerializationError, KeyError (topic)."""
@@ -47,7 +48,7 @@ class Encoder:
         key = message.key.encode()
         partition = message.partition
         if partition is None:
-            count = self._partitions_of(message.topic)
+            count = self._count(message.topic)
             partition = 0 if count == 1 else _key_hash(key) % count
         trace = None if message.private else message.cause.trace
         subject = key if message.subject is None else message.subject.encode()
@@ -71,6 +72,13 @@ class Encoder:
                     headers.append((f"ce_{name}", text.encode()))
                     size += 4 * len(text)
         return Outgoing(f"{self._prefix}{message.topic}", partition, key, value, headers, now, size)
+
+    def _count(self, topic: str) -> int:
+        """Partitions of a topic, looked up once: counts never change, and a member's topic is found by its pattern."""
+        count = self._partition_counts.get(topic)
+        if count is None:
+            count = self._partition_counts[topic] = self._partitions_of(topic)
+        return count
 
     def _fixed(self, event_type: str) -> list[tuple[str, bytes]]:
         """The headers that every message of a type has."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -29,46 +29,41 @@ async def follow_latest_values(
     It begins with the latest value of each key, also after a failure, so that nothing that a key had before comes back
     meanwhile. `caught_up` is called whenever everything there was has been applied.
     """
+    all_partitions = [TopicPartition(topic, number) for number in range(partitions)]
     while True:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=bootstrap_servers,
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            **connection,
+        )
         try:
-            await _follow(bootstrap_servers, connection, topic, partitions, apply, caught_up)
+            await consumer.start()
+            consumer.assign(all_partitions)
+            for key, value in (await _latest_of_all(consumer, all_partitions)).items():
+                apply(key, value)
+            caught_up()
+            while True:
+                for record in await _next_records(consumer):
+                    apply(record.key, record.value)
         except Exception as error:
             log.warning("latest_values_interrupted", topic=topic, error=repr(error)[:200])
             await asyncio.sleep(AGAIN_SECONDS)
+        finally:
+            await consumer.stop()
 
 
-async def _follow(
-    bootstrap_servers: str,
-    connection: Mapping[str, Any],
-    topic: str,
-    partitions: int,
-    apply: Callable[[bytes | None, bytes | None], None],
-    caught_up: Callable[[], None],
-) -> None:
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap_servers,
-        isolation_level="read_committed",
-        auto_offset_reset="earliest",
-        fetch_max_wait_ms=FETCH_WAIT_MS,
-        **connection,
-    )
-    try:
-        await consumer.start()
-        all_partitions = [TopicPartition(topic, number) for number in range(partitions)]
-        consumer.assign(all_partitions)
-        ends = await consumer.end_offsets(all_partitions)
-        await consumer.seek_to_beginning(*all_partitions)
-        latest: dict[bytes | None, bytes | None] = {}
-        while not await _is_at(consumer, ends):
-            latest |= {record.key: record.value for record in await _next_records(consumer)}
-        for key, value in latest.items():
-            apply(key, value)
-        caught_up()
-        while True:
-            for record in await _next_records(consumer):
-                apply(record.key, record.value)
-    finally:
-        await consumer.stop()
+async def _latest_of_all(
+    consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]
+) -> Mapping[bytes | None, bytes | None]:
+    """The latest value of each key that there is now."""
+    ends = await consumer.end_offsets(partitions)
+    await consumer.seek_to_beginning(*partitions)
+    latest: dict[bytes | None, bytes | None] = {}
+    while not await _is_at(consumer, ends):
+        latest |= {record.key: record.value for record in await _next_records(consumer)}
+    return latest
 
 
 async def _is_at(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> bool:

@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from shared.streaming import decompression, tolerant_reader
+from shared.streaming.fetch_session import FetchSessions
 from shared.streaming.patience import patiently
 from shared.streaming.record import Record
 
@@ -56,7 +57,13 @@ class PollingConsumer(AIOKafkaConsumer):
     async def start(self) -> None:
         """Joins the group, however long the brokers keep it waiting."""
         await patiently("consumer.start", super().start)
-        cast("Any", self._fetcher)._prefetch_backoff = HOLD_BACK_SECONDS
+        fetcher: Any = self._fetcher
+        fetcher._prefetch_backoff = HOLD_BACK_SECONDS
+        fetcher._client = FetchSessions(self._client, self._assignment_in_force)
+
+    def _assignment_in_force(self) -> object:
+        subscription: Any = self._subscription.subscription  # None before the first, whatever aiokafka declares
+        return subscription and subscription.assignment
 
     async def getmany(  # type: ignore[override]
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
@@ -85,8 +92,7 @@ class PollingConsumer(AIOKafkaConsumer):
 
     async def _note_what_was_passed_over(self) -> None:
         """Where nothing came, aiokafka may still have gone on: past markers of transactions, and what was aborted."""
-        subscription: Any = self._subscription.subscription  # None before the first, whatever aiokafka declares
-        assignment: Any = subscription and subscription.assignment
+        assignment: Any = self._assignment_in_force()
         if not assignment or self.taken_assignment() is None:
             return
         places: dict[TopicPartition, int] = {}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.cluster import ClusterMetadata
 from aiokafka.errors import KafkaError
 from aiokafka.producer import sender
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -21,6 +22,9 @@ from shared.streaming.producer_stop import stop_or_cut_off
 
 Ends = Mapping[TopicPartition, tuple[int, int]]
 """Per input partition: the group offset to move to, and the sequence that is published with it."""
+
+Target = tuple[str, int]
+"""A topic and a partition of it."""
 
 BATCH_BYTES = 1024 * 1024
 sender.BACKOFF_OVERRIDE = 0.003  # seconds before aiokafka begins a transaction again that came too soon; was 20 ms
@@ -36,7 +40,7 @@ class Publisher:
         self._group = group
         self._options = options
         self._producer: AIOKafkaProducer | None = None
-        self._unknown_since: dict[tuple[str, int], float] = {}
+        self._unknown_since: dict[Target, float] = {}
         self.transactional_id = ""
         self.usable = False
         """False from the start of a transaction until its success: whatever failed, the producer is not used again."""
@@ -95,8 +99,9 @@ class Publisher:
         ]
         if refused:
             raise RefusedForGood(refused)
-        for _, error in failed:
-            raise error
+        if failed:
+            _, first_error = failed[0]
+            raise first_error
         await producer.send_offsets_to_transaction(offsets, self._group)
 
     async def stop(self) -> None:
@@ -126,21 +131,31 @@ class Publisher:
 
     async def _know_targets(self, producer: AIOKafkaProducer, documents: Sequence[OutboxDocument]) -> None:
         """Waits until the broker knows every topic and partition. Raises RefusedForGood where one is gone."""
-        cluster = producer.client.cluster
-        for target in sorted({(message.topic, message.partition) for d in documents for message in d.messages}):
-            topic, partition = target
-            while partition not in (cluster.partitions_for_topic(topic) or ()):
-                producer.client.add_topic(topic)
-                await producer.client.force_metadata_update()
-                if topic in cluster.unauthorized_topics:
-                    raise _refused(documents, target, "TopicAuthorizationFailedError: not authorised")
-                if partition in (cluster.partitions_for_topic(topic) or ()):
-                    break
-                since = self._unknown_since.setdefault(target, time.monotonic())
-                if time.monotonic() - since >= self._options.topic_gone_seconds:
-                    raise _refused(documents, target, "UnknownTopicOrPartitionError: it is not there")
+        client = producer.client
+        targets = {(message.topic, message.partition) for d in documents for message in d.messages}
+        while unknown := _unknown(client.cluster, targets):
+            for topic, _ in unknown:
+                client.add_topic(topic)
+            # One question for all of them. Where another was under way already, its answer does not tell of them yet,
+            # and they are asked for again; where there was no answer, nothing is known of any topic.
+            answered = await client.force_metadata_update()
+            left = _unknown(client.cluster, unknown)
+            now = time.monotonic()
+            self._unknown_since = {target: self._unknown_since.get(target, now) for target in left if answered}
+            refused = [
+                _refused(documents, target, "TopicAuthorizationFailedError: not authorised")
+                for target in left
+                if target[0] in client.cluster.unauthorized_topics
+            ] or [
+                _refused(documents, target, "UnknownTopicOrPartitionError: it is not there")
+                for target, since in self._unknown_since.items()
+                if now - since >= self._options.topic_gone_seconds
+            ]
+            if refused:
+                raise RefusedForGood(refused)
+            if left:
                 await asyncio.sleep(0.5)
-            self._unknown_since.pop(target, None)
+        self._unknown_since.clear()
 
 
 @dataclass(slots=True, eq=False)
@@ -185,9 +200,13 @@ def _is_error(result: object) -> TypeGuard[BaseException]:
     return isinstance(result, BaseException)
 
 
-def _refused(documents: Sequence[OutboxDocument], target: tuple[str, int], reason: str) -> RefusedForGood:
+def _unknown(cluster: ClusterMetadata, targets: Iterable[Target]) -> set[Target]:
+    return {target for target in targets if target[1] not in (cluster.partitions_for_topic(target[0]) or ())}
+
+
+def _refused(documents: Sequence[OutboxDocument], target: Target, reason: str) -> Refused:
     messages = [m for document in documents for m in document.messages if (m.topic, m.partition) == target]
-    return RefusedForGood([Refused(messages, reason, False)])
+    return Refused(messages, reason, False)
 
 
 def _offsets(ends: Ends) -> dict[TopicPartition, tuple[int, str]]:

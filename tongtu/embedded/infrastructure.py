@@ -14,7 +14,7 @@ from pathlib import Path
 from tongtu.embedded.errors import EmbeddedError
 from tongtu.embedded.home import default_home
 from tongtu.embedded.jars import KAFKA_VERSION, kafka_jars
-from tongtu.embedded.kafka import Kafka
+from tongtu.embedded.kafka import HEAP_MB, Kafka
 from tongtu.embedded.lock import Addresses, HomeLock, is_in_use
 from tongtu.embedded.mongod import find_mongod
 from tongtu.embedded.mongodb import REPLICA_SET, MongoDB
@@ -24,6 +24,7 @@ from tongtu.embedded.security import REAUTHENTICATION_SECONDS, NodeSecurity, is_
 
 _KAFKA_PORT = 19092
 _MONGODB_PORT = 27117
+_LEAST_HEAP_MB = 256
 _LEFTOVER_AGE = 60  # seconds
 
 
@@ -51,6 +52,7 @@ def infrastructure(
     fresh: bool = False,
     test_commands: bool = False,
     mongodb_cache: float = 1,
+    kafka_heap: int | None = None,
     secure: bool = False,
     reauthentication_seconds: float = REAUTHENTICATION_SECONDS,
 ) -> Generator[Infrastructure]:
@@ -58,9 +60,9 @@ def infrastructure(
 
     `home` keeps data and logs (default: TONGTU_HOME, else the user's state folder). `fast_start` trades Kafka's speed
     under load for 1 s at the start. `fresh` starts empty on ports of its own in a folder inside the home and removes
-    it at the end. `test_commands` lets tests make MongoDB fail on demand. `mongodb_cache` is in GB. `secure` has Kafka
-    ask for a login: the addresses then come with the administrator's; every connection must show a valid password
-    again within `reauthentication_seconds`.
+    it at the end. `test_commands` lets tests make MongoDB fail on demand. `mongodb_cache` is in GB, `kafka_heap` in MB
+    (default: TONGTU_KAFKA_HEAP_MB, else 512). `secure` has Kafka ask for a login: the addresses then come with the
+    administrator's; every connection must show a valid password again within `reauthentication_seconds`.
 
     A part whose address is in the environment (TONGTU_KAFKA, TONGTU_MONGODB) is not started. Raises EmbeddedError
     with one line for the user if something is missing, in use or does not start.
@@ -109,6 +111,7 @@ def infrastructure(
                 logs,
                 kafka_port,
                 fast_start=fast_start,
+                heap=kafka_heap or _heap(),
                 held=held,
                 security=security,
             )
@@ -122,6 +125,15 @@ def infrastructure(
         addresses = Addresses(kafka_address, mongodb_address, *login)
         lock.publish(addresses)
         yield Infrastructure(addresses, kafka, mongodb)
+
+
+def _heap() -> int:
+    given = os.environ.get("TONGTU_KAFKA_HEAP_MB")
+    if given is None:
+        return HEAP_MB
+    if not given.isdecimal() or int(given) < _LEAST_HEAP_MB:
+        raise EmbeddedError(f"TONGTU_KAFKA_HEAP_MB={given}: give a whole number of megabytes from {_LEAST_HEAP_MB} on")
+    return int(given)
 
 
 def _security(home: Path, secure: bool, taken: Sequence[int], seconds: float) -> NodeSecurity | None:

@@ -38,6 +38,8 @@ rootLogger.level = info
 rootLogger.appenderRef.file.ref = file
 """
 
+HEAP_MB = 512
+"""What the broker's Java may take at most."""
 
 _FIRST_ERROR = re.compile(
     r"^\S+ (?:ERROR|FATAL) \S+ (?P<line>.*)$(?:\n[\w.$]+(?:Exception|Error): (?P<exception>.*)$)?", re.MULTILINE
@@ -68,6 +70,8 @@ def server_properties(
         # The defaults (50 each) cost a second at the first use of a group or a transaction.
         "offsets.topic.num.partitions": "8",
         "transaction.state.log.num.partitions": "4",
+        # Held for as long as the broker runs; 128 MB by default. Topics with more than a million keys take more passes.
+        "log.cleaner.dedupe.buffer.size": str(32 * 1024 * 1024),
         # Development and tests start and kill consumers all the time and cannot wait for minutes.
         "group.initial.rebalance.delay.ms": "0",
         "group.min.session.timeout.ms": "1000",
@@ -86,7 +90,7 @@ def render(properties: Mapping[str, str]) -> str:
 class Kafka(Server):
     """A Kafka node that keeps its data in `folder` (created and formatted at the first start).
 
-    `fast_start` limits the Java compiler to its first stage: ready sooner, but slower under load.
+    `fast_start` limits the Java compiler to its first stage: ready sooner, but slower under load. `heap` is in MB.
     """
 
     def __init__(
@@ -98,6 +102,7 @@ class Kafka(Server):
         port: int,
         *,
         fast_start: bool = True,
+        heap: int = HEAP_MB,
         held: Sequence[int] = (),
         security: NodeSecurity | None = None,
     ):
@@ -111,6 +116,7 @@ class Kafka(Server):
         self._log = logs / "kafka.log"
         self._logged_before = 0  # bytes
         self._fast_start = fast_start
+        self._heap = heap
 
     @property
     def _configuration(self) -> Path:
@@ -137,7 +143,7 @@ class Kafka(Server):
         formatted.touch()
 
     def _java_command(self, *arguments: str) -> list[str]:
-        options = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData"]
+        options = [f"-Xmx{self._heap}m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData"]
         if self._fast_start:
             options.append("-XX:TieredStopAtLevel=1")
         options.append("--sun-misc-unsafe-memory-access=allow")  # else Java 25 prints warnings about Kafka's code

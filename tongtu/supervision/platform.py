@@ -11,7 +11,7 @@ from pathlib import Path
 from shared.runtime.topics import apply_topics, load_topics
 from tongtu.embedded.infrastructure import Infrastructure, infrastructure
 from tongtu.embedded.lock import Addresses
-from tongtu.embedded.ports import choose_port
+from tongtu.embedded.ports import HOST, choose_port
 from tongtu.errors import CommandError
 from tongtu.supervision.service_process import GATEWAY, GATEWAY_PORT, SERVICES, ServiceProcess
 from tongtu.supervision.state import PartState, PlatformFile, PlatformState
@@ -31,7 +31,7 @@ def every_service(environment_of: Callable[[str], dict[str, str]], logs: Path) -
     port = choose_port("TONGTU_GATEWAY_PORT", GATEWAY_PORT)
     gateway = {**environment_of(GATEWAY), "TONGTU_GATEWAY_PORT": str(port)}
     services = [ServiceProcess.of(service, environment_of(service), logs) for service in SERVICES]
-    return [*services, ServiceProcess.of(GATEWAY, gateway, logs)]
+    return [*services, ServiceProcess.of(GATEWAY, gateway, logs, f"http://{HOST}:{port}")]
 
 
 class Platform:

@@ -41,7 +41,8 @@ def run(home: Path, secure: bool = False) -> None:
 
 def _show_addresses(started: Platform) -> None:
     target = started.target
-    say(f"Tongtu 通途 runs.  Kafka {target.kafka}  MongoDB {target.mongodb_shown}  logs {started.logs}")
+    served = "".join(f"  {part.name} {part.serves}" for part in started.state.parts if part.serves)
+    say(f"Tongtu 通途 runs.  Kafka {target.kafka}  MongoDB {target.mongodb_shown}{served}  logs {started.logs}")
     say("Ctrl-C or `tongtu down` stops it; `tongtu status` shows it; `tongtu demo` shows what it does.")
 
 

@@ -33,11 +33,23 @@ class ServiceProcess(Server):
     A start takes as long as the service's state is large, so there is no limit to it here.
     """
 
-    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], logs: Path, port: int = 0):
-        """`environment` is added to this process's own; `port` for health is taken if it is free, else another."""
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        logs: Path,
+        port: int = 0,
+        serves: str | None = None,
+    ):
+        """`environment` is added to this process's own; `port` for health is taken if it is free, else another.
+
+        `serves` is the address at which it is there for members.
+        """
         self.log = logs / f"{name}.log"
         super().__init__(name, self.log)
         self.name = name
+        self.serves = serves
         self._program = [*command]
         self._environment = dict(environment)
         self._wanted_port = port
@@ -45,10 +57,10 @@ class ServiceProcess(Server):
         self._log_start = 0
 
     @classmethod
-    def of(cls, service: str, environment: Mapping[str, str], logs: Path) -> ServiceProcess:
+    def of(cls, service: str, environment: Mapping[str, str], logs: Path, serves: str | None = None) -> ServiceProcess:
         """The process of one of the platform's services."""
         port = _FIRST_HEALTH_PORT + (*SERVICES, GATEWAY).index(service)
-        return cls(service, [sys.executable, "-m", f"services.{service}"], environment, logs, port)
+        return cls(service, [sys.executable, "-m", f"services.{service}"], environment, logs, port, serves)
 
     @property
     def address(self) -> str:

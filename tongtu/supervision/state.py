@@ -31,6 +31,8 @@ class PartState(BaseModel):
     pid: int | None = None
     address: str
     """Where clients connect, or where health is served."""
+    serves: str | None = None
+    """Where it serves members, if it does."""
     log: str
     restarts: int = 0
     last_end: str | None = None

@@ -34,7 +34,8 @@ class Part:
     @classmethod
     def of_service(cls, process: ServiceProcess) -> Part:
         """A service; its address is known once it has started."""
-        return cls(process, PartState(name=process.name, address=process.address, log=str(process.log)))
+        state = PartState(name=process.name, address=process.address, log=str(process.log), serves=process.serves)
+        return cls(process, state)
 
     @property
     def is_service(self) -> bool:
