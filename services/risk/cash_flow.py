@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from services.risk.distribution import mean
 from services.risk.draws import Array, Draws
 from services.risk.money_rows import MoneyColumns
 from services.risk.paths import Path
@@ -33,10 +34,10 @@ class _Amounts:
     """Of m projects in each draw, (m, n): what the plan costs, and what production is worth when it begins."""
 
     capital: Array
-    margins: Array
-    """Of all years, before closing a production that loses money; with the value received once."""
     earned: Array
-    """The same where a production that loses money is closed."""
+    """Of all years, with the value received once, where a production that loses money is closed."""
+    saved: Array
+    """What closing it saves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +74,13 @@ def net_present_value(
     if decisions.last_begun is not None:
         begun *= decisions.last_begun
     begun -= times.before_last * amounts.capital
-    price = money.price_low + money.price_width * draws.price_position if money.price_width.any() else money.price_low
-    begun -= price
     for row in np.flatnonzero(decisions.stop_before < len(path.stages)):
-        spent = spent_until(path, times.pace[row], int(decisions.stop_before[row])) * amounts.capital[row]
-        begun[row] = -spent - (price[row] if price.shape == begun.shape else price[row, 0])
-    mean_price = price.mean(axis=1)
+        begun[row] = -spent_until(path, times.pace[row], int(decisions.stop_before[row])) * amounts.capital[row]
+    begun -= money.price_low
+    mean_price = money.price_low[:, 0]
+    if money.price_width.any():
+        begun -= money.price_width * draws.price_position
+        mean_price = mean_price + money.price_width[:, 0] * draws.price_position.mean()
     return NetPresentValue(
         by_draw=begun,
         option_value=decisions.worth - decisions.committed,
@@ -91,11 +93,10 @@ def _amounts(model: SharedModel, draws: Draws, money: MoneyColumns) -> _Amounts:
     margins = (years * money.annual_revenue) * draws.revenue_factor[money.revenue_row]
     margins -= (years * money.annual_cost) * draws.operating_cost_factor[money.cost_row]
     earned = np.maximum(margins, 0.0)
+    saved = np.subtract(earned, margins, out=margins)
     if money.value_low.any() or money.value_width.any():
-        value = money.value_low + money.value_width * draws.value_position
-        margins += value
-        earned += value
-    return _Amounts(money.capital * draws.capital_factor[money.capital_row], margins, earned)
+        earned += money.value_low + money.value_width * draws.value_position
+    return _Amounts(money.capital * draws.capital_factor[money.capital_row], earned, saved)
 
 
 def _worth_at_last_gate(path: Path, times: Timeline, amounts: _Amounts) -> Array:
@@ -114,10 +115,10 @@ def _decide_independent(path: Path, times: Timeline, amounts: _Amounts) -> _Deci
     stages, last = path.stages, len(path.stages) - 1
     at_last_gate = _worth_at_last_gate(path, times, amounts)
     to_win = (stages[last].prior.mean * times.waiting[last])[:, None]
-    committed = (to_win * amounts.margins - stages[last].cost_share * amounts.capital).mean(axis=1)
-    worth = np.maximum(at_last_gate, 0.0).mean(axis=1) if last else at_last_gate.mean(axis=1)
+    worth = mean(np.maximum(at_last_gate, 0.0) if last else at_last_gate)
+    committed = mean(at_last_gate - to_win * amounts.saved)
     stop_before = np.full(len(worth), last + 1)
-    mean_capital = amounts.capital.mean(axis=1)
+    mean_capital = mean(amounts.capital)
     for position in range(last - 1, -1, -1):
         spent = stages[position].cost_share * mean_capital
         passing = stages[position].prior.mean * times.waiting[position]
@@ -138,23 +139,30 @@ def _decide_dependent(path: Path, times: Timeline, amounts: _Amounts) -> _Decisi
     last = len(path.stages) - 1
     flow = times.expected_income * amounts.earned
     flow -= times.expected_spent[last] * amounts.capital
-    worth = always = flow.mean(axis=1)
-    committed = always - np.vecdot(times.expected_income, amounts.earned - amounts.margins) / flow.shape[1]
+    worth = always = mean(flow)
+    committed = always - _mean_of_product(times.expected_income, amounts.saved)
     last_begun = None
     if last:
         last_begun = _worth_at_last_gate(path, times, amounts) > 0
         flow *= last_begun
-        worth = flow.mean(axis=1)
+        worth = mean(flow)
         last_begun |= (worth < always)[:, None]
         worth = np.maximum(worth, always)
     stop_before = np.full(len(worth), last + 1)
     for position in range(last - 1, -1, -1):
-        spent = np.vecdot(times.expected_spent[position], amounts.capital) / flow.shape[1]
+        spent = _mean_of_product(times.expected_spent[position], amounts.capital)
         worth, committed = worth - spent, committed - spent
         if position:
             stop_before = np.where(worth > 0, stop_before, position)
             worth = np.maximum(worth, 0.0)
     return _Decisions(stop_before, last_begun, worth, committed)
+
+
+def _mean_of_product(shares: Array, amounts: Array) -> Array:
+    """Over the draws, (m,). `shares` (m, n), or (m, 1) where they are the same in all draws."""
+    if shares.shape[1] == 1:
+        return shares[:, 0] * mean(amounts)
+    return np.vecdot(shares, amounts) / amounts.shape[1]
 
 
 def _rows(times: Timeline, project: Indices) -> Timeline:

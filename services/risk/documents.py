@@ -7,11 +7,16 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from services.risk.evidence import Forecast, Report, Subject
 from services.risk.field import field_of_proposal
+from services.risk.telling import Told
 from shared.contracts.events import Assessment, MatchProposed, NotAssessed, OutcomeRecorded, Result
+from shared.contracts.risk import Risk
 
 Document = dict[str, Any]
+_RISK: TypeAdapter[Assessment | NotAssessed] = TypeAdapter(Risk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +38,7 @@ def match_facts(proposal: MatchProposed) -> Document:
 
 
 def match_state(
-    stream: str,
-    number: int,
-    proposal: MatchProposed,
-    result: Assessment | NotAssessed,
-    extensions: Mapping[str, str],
+    stream: str, number: int, proposal: MatchProposed, told: Told, extensions: Mapping[str, str]
 ) -> Document:
     """Of an open match, what the latest proposal and assessment say."""
     return {
@@ -46,26 +47,24 @@ def match_state(
         "technology": {"id": proposal.technology.id, "version": proposal.technology.version},
         "demand": {"id": proposal.demand.id, "version": proposal.demand.version},
         "trl": proposal.technology.risk.trl,
-        "proposal": proposal.model_dump_json(exclude_none=True).encode(),
+        "proposal": told.proposal,
         # Pairs: what a header is called is for others to choose, and no name of a field here.
         "extensions": [list(pair) for pair in extensions.items()],
-        **told(number, result),
+        **last_told(number, told),
     }
 
 
-def told(number: int, result: Assessment | NotAssessed) -> Document:
-    """The last result. Its assumptions follow from proposal and model version; they would be most of the document."""
-    return {"checked": number, "result": result.model_dump(mode="json", exclude={"assumptions"})}
+def last_told(number: int, told: Told) -> Document:
+    """What was told last, and by the version of which number."""
+    return {"checked": number, "result": told.result}
 
 
 def open_match(document: Mapping[str, Any]) -> OpenMatch:
     """A match to be assessed again. Raises ValueError where an earlier version of the contracts cannot be read."""
-    written = document["result"]
-    kind = Assessment if written["status"] == "assessed" else NotAssessed
     return OpenMatch(
         document["_id"],
         MatchProposed.model_validate_json(document["proposal"]),
-        kind.model_validate(written),
+        _RISK.validate_json(document["result"]),
         dict(document["extensions"]),
     )
 

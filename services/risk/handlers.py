@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import structlog
@@ -15,7 +15,8 @@ from services.risk.learner import REASSESSMENT, Learner
 from services.risk.models import Models
 from services.risk.relevance import is_news
 from services.risk.store import RiskStore
-from shared.contracts.events import Assessment, MatchProposed, NotAssessed, RiskAssessed
+from services.risk.telling import Told, telling
+from shared.contracts.events import Assessment, MatchProposed, NotAssessed, NotAssessedReason, RiskAssessed
 from shared.streaming import Event, Message, Timer, UnitOfWork
 
 log = structlog.get_logger(__name__)
@@ -39,41 +40,28 @@ class Assessor:
         current, messages = await self._learner.current(events[0], work)
         model = await self._models.built(work, current)
         proposals = [event.data for event in events if event.data is not None]
-        results = iter(await asyncio.to_thread(model.assess, proposals))
-        assessed = {
-            event: RiskAssessed(match_id=event.data.match_id, proposal=event.data, assessment=next(results))
-            for event in events
-            if event.data is not None
-        }
-        new = await self._store.without_forecast(work, {each.match_id for each in assessed.values()})
+        results = await asyncio.to_thread(model.assess, proposals)
+        new = await self._store.without_forecast(work, {each.match_id for each in proposals})
+        left = iter(results)
         for event in events:
-            risk = assessed.get(event)
-            if risk is None:
+            proposal, told = event.data, None
+            if proposal is None:
                 self._store.close_match(work, _match_id(event))
-                continue
-            state = documents.match_state(
-                event.stream, current.number, risk.proposal, risk.assessment, event.extensions
-            )
-            first = None
-            if risk.match_id in new and isinstance(risk.assessment, Assessment):
-                factor = model.parameters.months_factor.value
-                first = documents.first_forecast(current.number, factor, risk.assessment)
-                new.discard(risk.match_id)
-            self._store.keep_match(work, risk.proposal, state, first)
+            else:
+                result = next(left)
+                told = telling(proposal, result)
+                state = documents.match_state(event.stream, current.number, proposal, told, event.extensions)
+                first = None
+                if proposal.match_id in new and isinstance(result, Assessment):
+                    factor = model.parameters.months_factor.value
+                    first = documents.first_forecast(current.number, factor, result)
+                    new.discard(proposal.match_id)
+                self._store.keep_match(work, proposal, state, first)
+            messages.append(_message(_match_id(event), told, event, event.extensions))
         if new_streams := {event.stream for event in events}.difference(current.streams):
             self._store.add_streams(work, new_streams)
-        _log_failures(assessed.values())
-        return messages + [
-            Message(
-                topic=RiskAssessed.topic,
-                key=_match_id(event),
-                type=RiskAssessed.type,
-                data=assessed.get(event),
-                cause=event,
-                extensions=event.extensions,
-            )
-            for event in events
-        ]
+        _log_failures(results)
+        return messages
 
     async def assess_again(self, timers: Sequence[Timer], work: UnitOfWork) -> list[Message]:
         """Open matches whose way to production has changed since they were assessed; told where figures moved."""
@@ -83,22 +71,15 @@ class Assessor:
             found = await self._store.outdated(work, timer.id, current.since, self._most)
             matches = await asyncio.to_thread(_readable, found)
             results = await asyncio.to_thread(model.assess, [match.proposal for match in matches.values()])
-            moved = {
-                match.id: (match, result)
+            told = {
+                match.id: telling(match.proposal, result)
                 for match, result in zip(matches.values(), results, strict=True)
                 if is_news(match.told, result)
             }
             for id in (document["_id"] for document in found):
-                self._store.keep_result(work, id, current.number, moved[id][1] if id in moved else None)
-            told = [
-                (RiskAssessed(match_id=match.id, proposal=match.proposal, assessment=result), match.extensions)
-                for match, result in moved.values()
-            ]
-            messages += [
-                Message(risk.topic, risk.match_id, risk.type, risk, timer, extensions=extensions, private=True)
-                for risk, extensions in told
-            ]
-            _log_failures(risk for risk, _ in told)
+                self._store.keep_result(work, id, current.number, told.get(id))
+            messages += [_message(id, each, timer, matches[id].extensions, private=True) for id, each in told.items()]
+            _log_failures(results)
             if len(found) == self._most:
                 work.set_timer(timer, REASSESSMENT, timer.id, datetime.now(UTC), {})
         return messages
@@ -119,11 +100,22 @@ def _match_id(event: Event[MatchProposed]) -> str:
     return event.data.match_id if event.data is not None else event.key or ""
 
 
-def _log_failures(assessed: Iterable[RiskAssessed]) -> None:
+def _message(
+    match_id: str,
+    told: Told | None,
+    cause: Event[MatchProposed] | Timer,
+    extensions: Mapping[str, str],
+    private: bool = False,
+) -> Message:
+    event = told.event if told else None
+    return Message(
+        RiskAssessed.topic, match_id, RiskAssessed.type, event, cause, extensions=extensions, private=private
+    )
+
+
+def _log_failures(results: Iterable[Assessment | NotAssessed]) -> None:
     failed = Counter(
-        each.assessment.detail
-        for each in assessed
-        if isinstance(each.assessment, NotAssessed) and each.assessment.reason == "failed"
+        each.detail for each in results if isinstance(each, NotAssessed) and each.reason is NotAssessedReason.FAILED
     )
     for detail, count in failed.items():
         log.error("assessment_failed", detail=detail, matches=count)

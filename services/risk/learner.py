@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from services.risk import documents
@@ -95,13 +96,13 @@ class Learner:
         file: what was learnt is then learnt again from that one.
         """
         current, definition = await self._store.current(work)
-        base = SharedModel.model_validate_json(definition)
+        base = _base(definition)
         if current is not None and current.base == base.version:
             return current, []
         return await self._make(current, base, ChangeReason.BASE, cause, work)
 
     async def _renew(self, current: Current, cause: Event[Any] | Timer, work: UnitOfWork) -> list[Message]:
-        base = SharedModel.model_validate_json((await self._store.current(work))[1])
+        base = _base((await self._store.current(work))[1])
         return (await self._make(current, base, ChangeReason.OUTCOMES, cause, work))[1]
 
     async def _make(
@@ -156,6 +157,12 @@ def new_version(
     said = learning.model_dump_json(include={"latest", "set_aside", "influence", "scores"})
     content = model.model_copy(update={"version": base.version}).model_dump_json()
     return NewVersion(model, learning, outcomes, hashlib.sha256(f"{content}\n{said}".encode()).hexdigest())
+
+
+@lru_cache(2)
+def _base(definition: str) -> SharedModel:
+    """Read at every poll, and all but always the same."""
+    return SharedModel.model_validate_json(definition)
 
 
 def _id(event: Event[OutcomeRecorded]) -> str:

@@ -35,8 +35,6 @@ class Path:
     """k arrays (n,): the share of the capital that each stage takes, zero where it is not reached."""
     cost_reached: tuple[Array, ...]
     """k arrays (n,): that share times the probability of reaching the stage."""
-    months_before: tuple[Array, ...]
-    """k + 1 arrays (n,): months from now until the stage begins; the last one: until production begins."""
     months: tuple[Array, ...]
     """k arrays (n,): duration of each stage."""
     months_to_production: Array
@@ -57,11 +55,11 @@ def path_with_draws(
     gate_passed = [
         (draws.luck[stage.position] < chance).astype(np.float64) for stage, chance in zip(stages, chances, strict=True)
     ]
-    passed, reach, before = [np.ones(draws.n)], [np.ones(draws.n)], [np.zeros(draws.n)]
-    for this_passed, chance, duration in zip(gate_passed, chances, months, strict=True):
+    passed, reach = [np.ones(draws.n)], [np.ones(draws.n)]
+    for this_passed, chance in zip(gate_passed, chances, strict=True):
         passed.append(passed[-1] * this_passed)
         reach.append(reach[-1] * chance)
-        before.append(before[-1] + duration)
+    in_order = np.sort(sum(months, np.zeros(draws.n)))
     on_path = drivers.of_path(stages, gate_passed) if drivers else []
     ends = np.cumsum([driver.columns.shape[1] for driver in on_path]).tolist()
     return Path(
@@ -73,9 +71,8 @@ def path_with_draws(
         reach=tuple(reach),
         cost_passed=tuple(stage.cost_share * row for stage, row in zip(stages, passed[:-1], strict=True)),
         cost_reached=tuple(stage.cost_share * row for stage, row in zip(stages, reach[:-1], strict=True)),
-        months_before=tuple(before),
         months=months,
-        months_to_production=np.array([sorted_quantile(np.sort(before[-1]), q) for q in (0.1, 0.5, 0.9)]),
+        months_to_production=np.array([sorted_quantile(in_order, q) for q in (0.1, 0.5, 0.9)]),
         columns=np.hstack([driver.columns for driver in on_path] or [np.empty((draws.n, 0))]),
         drivers=tuple(
             (driver.name, slice(end - driver.columns.shape[1], end)) for driver, end in zip(on_path, ends, strict=True)

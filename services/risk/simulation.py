@@ -10,7 +10,7 @@ from statistics import NormalDist
 import numpy as np
 
 from services.risk.cash_flow import net_present_value
-from services.risk.distribution import TOGETHER, describe, spread, variance_shares
+from services.risk.distribution import describe, spread, variance_shares
 from services.risk.draws import Array, draw
 from services.risk.drivers import Drivers
 from services.risk.figures import Figures, Quantiles, StageFigures, significant
@@ -29,8 +29,10 @@ Key = tuple[int | None, tuple[int, ...]]
 Narrowing = tuple[str, Precision, float]
 """The field, how well it would be known, and the share of P90 - P10 that goes away."""
 
-NARROWED_TOGETHER = 8
-"""Projects whose variants, on an eighth of the draws, still stay in a core's own cache."""
+TOGETHER = 8
+"""Projects computed at once: enough to make up for each call of numpy, and few enough for a core's own cache."""
+NARROWED_TOGETHER = 16
+"""The same for projects with their variants, on an eighth of the draws."""
 SMALLEST_SHARE = 0.002
 """A driver that explains less than this is left out."""
 SMALLEST_NARROWING = 0.005

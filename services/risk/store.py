@@ -12,7 +12,8 @@ from pymongo import ReplaceOne, UpdateOne
 from services.risk import documents
 from services.risk.documents import Document
 from services.risk.evidence import Report
-from shared.contracts.events import Assessment, MatchProposed, NotAssessed, RiskModelPublished
+from services.risk.telling import Told
+from shared.contracts.events import MatchProposed, RiskModelPublished
 from shared.streaming import UnitOfWork
 
 MATCHES = "matches"
@@ -98,9 +99,9 @@ class RiskStore:
         ]
         return await work.collection(MATCHES).find({"$or": either}, limit=limit) if either else []
 
-    def keep_result(self, work: UnitOfWork, id: str, number: int, result: Assessment | NotAssessed | None) -> None:
-        """The match was assessed with this version; with a `result` to be told, or without one."""
-        change = {"checked": number} if result is None else documents.told(number, result)
+    def keep_result(self, work: UnitOfWork, id: str, number: int, told: Told | None) -> None:
+        """The match was assessed with this version; with a result to be told, or without one."""
+        change = {"checked": number} if told is None else documents.last_told(number, told)
         work.collection(MATCHES).write([UpdateOne({"_id": id}, {"$set": change})])
 
     async def subjects(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from services.risk.distribution import mean
 from services.risk.draws import Array
 from services.risk.paths import Path
 from services.risk.shared_model import SharedModel
@@ -20,13 +21,14 @@ class Timeline:
     pace: Array
     """(p, 1): minus the discount rate per month of the path."""
     before_last: Array
-    """(p, n): share of the capital spent on the stages before the last one."""
+    """(p, n): share of the capital spent on the stages before the last one. (p, 1) if that is the first, or none."""
     last: Array
-    """(p, n): share of the capital that the last stage takes, where it is reached."""
+    """(p, n): share of the capital that the last stage takes, where it is reached. (p, 1) if it is the first too."""
     income: Array
     """(p, n): what a unit of income is worth today, zero where production is not reached."""
     expected_spent: tuple[Array, ...]
-    """k arrays (p, n): what each stage takes, times the probability of reaching it instead of whether it is."""
+    """k arrays: what each stage takes, times the probability of reaching it instead of whether it is. The first is
+    paid today in any case, (p, 1); the others are (p, n)."""
     expected_income: Array
     """(p, n): likewise."""
     waiting: Array
@@ -47,35 +49,40 @@ def annuity(model: SharedModel) -> float:
 def timeline(model: SharedModel, path: Path, stretch: Array) -> Timeline:
     """Of projects that run the path with all durations times `stretch` (p, 1)."""
     pace = -monthly_rate(model) * stretch
-    *earlier, last = range(len(path.stages))
     dependent = bool(model.correlations)
-    before_last = np.zeros((len(pace), len(path.passed[0])))
-    expected_spent: list[Array] = []
-    for position in earlier:
-        discount = _discount(path, pace, position)
-        before_last += discount * path.cost_passed[position]
+    spent = np.full_like(pace, path.stages[0].cost_share)
+    before_last, expected_spent = np.zeros_like(pace), [spent]
+    discount = _discount(pace, path.months[0])
+    waiting = [mean(discount)]
+    for position in range(1, len(path.stages)):
+        before_last = before_last + spent
+        spent = discount * path.cost_passed[position]
         if dependent:
             expected_spent.append(discount * path.cost_reached[position])
-    at_last, at_production = _discount(path, pace, last), np.exp(pace * path.months_before[-1])
-    if dependent:
-        expected_spent.append(at_last * path.cost_reached[last])
-    durations = path.months[last:] if dependent else path.months
+        wait = _discount(pace, path.months[position])
+        waiting.append(mean(wait))
+        discount = discount * wait
     return Timeline(
         pace=pace,
         before_last=before_last,
-        last=at_last * path.cost_passed[last],
-        income=at_production * path.passed[-1],
-        expected_spent=tuple(expected_spent),
-        expected_income=at_production * path.reach[-1] if dependent else np.empty(0),
-        waiting=np.array([np.exp(pace * months).mean(axis=1) for months in durations]),
+        last=spent,
+        income=discount * path.passed[-1],
+        expected_spent=tuple(expected_spent) if dependent else (),
+        expected_income=discount * path.reach[-1] if dependent else np.empty(0),
+        waiting=np.array(waiting[-1:] if dependent else waiting),
     )
 
 
 def spent_until(path: Path, pace: Array, stop_before: int) -> Array:
     """Share of the capital (n,) that one project spends on the stages before `stop_before`; `pace` is its own (1,)."""
-    return sum((_discount(path, pace, stage) * path.cost_passed[stage] for stage in range(stop_before)), np.zeros(1))
+    spent, discount = np.zeros(1), np.ones(1)
+    for stage in range(stop_before):
+        spent = spent + discount * path.cost_passed[stage]
+        discount = discount * np.exp(pace * path.months[stage])
+    return spent
 
 
-def _discount(path: Path, pace: Array, stage: int) -> Array:
-    """At the beginning of a stage; the first begins today."""
-    return np.exp(pace * path.months_before[stage]) if stage else np.ones_like(pace)
+def _discount(pace: Array, months: Array) -> Array:
+    """Over so many months in each draw: (p, n)."""
+    wait = pace * months
+    return np.exp(wait, out=wait)

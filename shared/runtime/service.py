@@ -152,7 +152,7 @@ class Service(Stage):
             self._subscribe(broker, processor, stage)
         self._app = FastStream(broker, logger=None, on_startup=[self._prepare], on_shutdown=[self._drain])
         host, port = self.settings.health_host, self.settings.health_port
-        _spare_the_collector()
+        spare_the_collector()
         async with serve_health(host, port, lambda: self.is_ready, self._views):
             log.info("service_started", stages=[processor.group for processor in self._processors])
             await self._app.run()
@@ -279,7 +279,7 @@ class _Broker(KafkaBroker):
         return build_polling
 
 
-def _spare_the_collector() -> None:
+def spare_the_collector() -> None:
     """Has Python look for reference cycles less often.
 
     A poll makes tens of thousands of objects that all go by reference count; looking through them for cycles at the

@@ -64,7 +64,8 @@ class Encoder:
         value = None
         if message.data is not None:
             headers.append(_JSON)
-            value = message.data.__pydantic_serializer__.to_json(message.data)
+            data = message.data
+            value = data if isinstance(data, bytes) else data.__pydantic_serializer__.to_json(data)
             size += len(value)
         if message.extensions:
             for name, text in message.extensions.items():

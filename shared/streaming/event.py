@@ -87,14 +87,15 @@ class Timer:
 class Message:
     """One event to publish. Messages with the same cause partition and target partition keep their order.
 
-    The core adds id, source, time, traceparent and partitionkey. `data=None` writes a null record. `private` starts
-    a new trace, so that what goes to a member cannot be joined to what came from another one.
+    The core adds id, source, time, traceparent and partitionkey. `data` as bytes is JSON that is written already;
+    `data=None` writes a null record. `private` starts a new trace, so that what goes to a member cannot be joined to
+    what came from another one.
     """
 
     topic: str
     key: str
     type: str
-    data: BaseModel | None
+    data: BaseModel | bytes | None
     cause: Event[Any] | Timer
     subject: str | None = None
     extensions: Mapping[str, str] = field(default_factory=lambda: NO_EXTENSIONS)

@@ -6,7 +6,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from services.risk.distribution import describe, variance_shares
+from services.risk.distribution import describe, in_places, spread, variance_shares
 from services.risk.draws import Draws, draw, estimate_factor
 from services.risk.drivers import Drivers, orthonormal
 from services.risk.shared_model import SharedModel
@@ -43,6 +43,28 @@ def test_tail_counts_the_last_draw_in_part() -> None:
     # 5 % of 50 draws are 2.5 draws.
     figures = describe(np.arange(50, dtype=float)[None, :])
     assert figures.cvar95[0] == pytest.approx(-(0 + 1 + 0.5 * 2) / 2.5)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.random.default_rng(1).normal(size=4096),
+        np.exp(np.random.default_rng(2).normal(size=4096) * 9),  # nearly all keys are equal
+        np.random.default_rng(3).integers(0, 3, 4096).astype(float),
+        np.zeros(4096),
+        np.arange(50.0),
+    ],
+)
+def test_places_are_those_of_the_sorted_draws(values: np.ndarray) -> None:
+    draws = np.stack([values, -values, np.random.default_rng(4).permutation(values)])
+    ranked, n = np.sort(draws, axis=1), draws.shape[1]
+    places = [slice(0, 1), slice(0, n // 20 + 1), slice(n // 2, n // 2 + 2), slice(n - 1, n)]
+    for wanted, found in zip(places, in_places(draws, places), strict=True):
+        assert (found == ranked[:, wanted]).all()
+    figures = describe(draws)
+    quantiles = np.quantile(draws, [0.1, 0.5, 0.9], axis=1)
+    assert np.stack([figures.p10, figures.p50, figures.p90]) == pytest.approx(quantiles)
+    assert spread(draws) == pytest.approx(quantiles[2] - quantiles[0])
 
 
 def test_shares_of_a_sum_are_the_shares_of_its_variances(draws: Draws, money_columns: dict[str, np.ndarray]) -> None:
