@@ -137,7 +137,7 @@ async def test_what_the_command_line_sets_is_sent_and_listed(platform: Platform,
     settings = platform.settings(NotifySettings, **QUICK, health_port=port)
     at = ("--at", f"http://127.0.0.1:{port}")
     async with running_receiver() as receiver, Service("notify", settings) as service:
-        assemble(service)
+        assemble(service, settings)
         assemble_channels(service, settings)
         async with platform.running(service):
             url = receiver.url("hook?key=private")

@@ -55,7 +55,7 @@ async def notify(platform: Platform, members: Iterable[str], **settings: Any) ->
 async def running(platform: Platform, **settings: Any) -> AsyncIterator[Service]:
     chosen = platform.settings(NotifySettings, **{**QUICK, **settings})
     async with Service("notify", chosen) as service:
-        assemble(service)
+        assemble(service, chosen)
         assemble_channels(service, chosen)
         async with platform.running(service):
             yield service

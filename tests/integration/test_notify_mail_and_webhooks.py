@@ -44,7 +44,7 @@ async def notify(platform: Platform, server: SmtpServer) -> AsyncIterator[None]:
         smtp_from="tongtu@platform.example",
     )
     async with Service("notify", chosen) as service:
-        assemble(service)
+        assemble(service, chosen)
         assemble_channels(service, chosen)
         async with platform.running(service):
             yield
