@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import re
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from faststream import AckPolicy, FastStream
-from faststream.kafka import KafkaBroker
-from faststream.kafka.message import KafkaMessage as BatchMessage
+from aiokafka import TopicPartition
+from faststream import FastStream
 from motor.motor_asyncio import AsyncIOMotorDatabase
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -24,22 +22,16 @@ from shared.contracts.base import EventData
 from shared.runtime.health import serve_health
 from shared.runtime.logging import configure_logging
 from shared.runtime.mongodb import connect, database_of
+from shared.runtime.polling_broker import PollingBroker
 from shared.runtime.settings import ServiceSettings
 from shared.runtime.topics import load_topics
 from shared.streaming import decompression
 from shared.streaming.options import Options
 from shared.streaming.patience import patiently
-from shared.streaming.polling_consumer import PollingConsumer
 from shared.streaming.processor import Processor, TakeOverCallback
 from shared.streaming.subscription import Handler, Subscription, TimerHandler
 
 log = structlog.get_logger(__name__)
-
-MAX_POLL_SECONDS = 600
-METADATA_SECONDS = 3
-"""How late a new topic that matches a pattern may be noticed."""
-FETCH_BYTES = 16 * 1024 * 1024
-PARTITION_FETCH_BYTES = 2 * 1024 * 1024
 
 
 class Stage:
@@ -147,9 +139,9 @@ class Service(Stage):
         stages = [stage for stage in self._stages if stage.subscriptions]
         self._processors = [self._processor(stage) for stage in stages]
         processors = {processor.group: processor for processor in self._processors}
-        broker = _Broker(self.settings.kafka, processors, self.settings.kafka_security)
+        broker = PollingBroker(self.settings.kafka, processors, self.settings.kafka_security)
         for processor, stage in zip(self._processors, stages, strict=True):
-            self._subscribe(broker, processor, stage)
+            broker.feed(processor, self._topics_of(stage), stage.fetch_min_bytes)
         self._app = FastStream(broker, logger=None, on_startup=[self._prepare], on_shutdown=[self._drain])
         host, port = self.settings.health_host, self.settings.health_port
         spare_the_collector()
@@ -191,35 +183,6 @@ class Service(Stage):
             one_in_hand=self._one_in_hand,
         )
 
-    def _subscribe(self, broker: KafkaBroker, processor: Processor, stage: Stage) -> None:
-        options = processor.options
-        topics = self._topics_of(stage)
-        subscriber = broker.subscriber(
-            *topics.get("topics", ()),
-            pattern=topics.get("pattern"),
-            batch=True,
-            max_records=options.max_records,
-            group_id=processor.group,
-            ack_policy=AckPolicy.MANUAL,
-            auto_offset_reset="none",
-            isolation_level="read_committed",
-            listener=processor,
-            parser=_raw_records,
-            decoder=_as_they_came,
-            session_timeout_ms=int(options.session_timeout_seconds * 1000),
-            heartbeat_interval_ms=int(options.session_timeout_seconds * 1000 / 5),
-            rebalance_timeout_ms=int(options.rebalance_timeout_seconds * 1000),
-            max_poll_interval_ms=MAX_POLL_SECONDS * 1000,
-            fetch_min_bytes=stage.fetch_min_bytes,
-            fetch_max_bytes=FETCH_BYTES,
-            max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
-        )
-
-        async def consume(records: Sequence[ConsumerRecord[Any, Any]]) -> None:
-            await processor.consume(records)
-
-        subscriber(consume)
-
     def _topics_of(self, stage: Stage) -> dict[str, Any]:
         """What FastStream is to subscribe to: topics by name, or, as soon as one is a pattern, all by pattern."""
         prefix = self.settings.prefix
@@ -250,35 +213,6 @@ class Service(Stage):
         self.stop()
 
 
-class _Broker(KafkaBroker):
-    """FastStream's broker, reading through the core's consumers."""
-
-    def __init__(
-        self, bootstrap_servers: str, processors: Mapping[str, Processor], security: Mapping[str, Any] | None = None
-    ) -> None:
-        super().__init__(
-            bootstrap_servers,
-            logger=None,
-            consumer_only=True,
-            apply_types=False,  # nothing is injected, and to find that out took 0.6 ms a poll
-            allow_auto_create_topics=False,
-            metadata_max_age_ms=METADATA_SECONDS * 1000,
-        )
-        self._of_group = processors
-        self._security = security or {}
-
-    async def _connect(self) -> Callable[..., AIOKafkaConsumer]:
-        build: Any = await super()._connect()
-
-        def build_polling(**arguments: Any) -> AIOKafkaConsumer:
-            consumer = PollingConsumer(**{**build.keywords, **arguments, **self._security})
-            self._of_group[arguments["group_id"]].attach(consumer)
-            return consumer
-
-        self.config.broker_config.builder = build_polling
-        return build_polling
-
-
 def spare_the_collector() -> None:
     """Has Python look for reference cycles less often.
 
@@ -288,22 +222,3 @@ def spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
-
-
-async def _raw_records(records: tuple[Any, ...]) -> BatchMessage:
-    """FastStream's own parsing costs 22-27 us a record and fails on headers that are not text; the core does it."""
-    return BatchMessage(
-        raw_message=records,
-        body=b"",
-        headers={},
-        batch_headers=[],
-        reply_to="",
-        content_type=None,
-        message_id="-",
-        correlation_id="-",
-        consumer=None,  # type: ignore[arg-type]
-    )
-
-
-async def _as_they_came(message: Any) -> Any:
-    return message.raw_message

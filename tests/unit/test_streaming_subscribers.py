@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from faststream import AckPolicy
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
-from shared.runtime.service import Service, _Broker
+from shared.runtime.polling_broker import PollingBroker
+from shared.runtime.service import Service
 from shared.runtime.settings import ServiceSettings
 from shared.streaming import Event, Message, UnitOfWork
 from shared.streaming.processor import Processor
@@ -24,9 +25,9 @@ async def subscribers() -> list[BatchSubscriber]:
         service.on_topic("in", Entry, handle)
         service.stage("raw").on_raw(r"^member\.[a-z]+\.outbox$", handle)
         processors = [service._processor(stage) for stage in service._stages]
-        broker = _Broker("127.0.0.1:1", {processor.group: processor for processor in processors})
+        broker = PollingBroker("127.0.0.1:1", {processor.group: processor for processor in processors})
         for processor, stage in zip(processors, service._stages, strict=True):
-            service._subscribe(broker, processor, stage)
+            broker.feed(processor, service._topics_of(stage), stage.fetch_min_bytes)
         found = sorted(broker.subscribers, key=lambda subscriber: str(getattr(subscriber, "group_id", "")))
     assert all(isinstance(subscriber, BatchSubscriber) for subscriber in found)
     return found  # type: ignore[return-value]
