@@ -77,7 +77,7 @@ async def told(platform: Platform, member: str) -> dict[str, list[Any]]:
 @pytest.mark.usefixtures("transactions_of_the_dead_end_soon")
 async def test_kills_neither_lose_nor_repeat_what_is_said_of_answers(platform: Platform) -> None:
     chance = random.Random(SEED)
-    partitions = {name: load_topics().partitions(name) for name in TOPICS}
+    partitions = {name: load_topics().partitions(name) for name in (*TOPICS, "notify.channels")}
     await platform.create_topics({**partitions, **{f"member.{member}.inbox": 1 for member in OF.values()}})
     environment = {
         "TONGTU_SESSION_TIMEOUT": SESSION_SECONDS,

@@ -243,8 +243,9 @@ def test_a_withdrawn_technology_takes_its_proposals_back(members: Members) -> No
     assert said["outcome"] == "withdrawn"
     assert said["record"] == {"kind": "technology", "id": pair.technology["id"], "version": 2}
     to_owner, to_seeker = pair.withdrawals(match_id)
-    assert to_owner.data == {"match_id": match_id, "side": "technology", "own_id": pair.technology["id"]}
-    assert to_seeker.data == {"match_id": match_id, "side": "demand", "own_id": pair.demand["id"]}
+    told = {"match_id": match_id, "reason": "no_longer_holds"}
+    assert to_owner.data == {**told, "side": "technology", "own_id": pair.technology["id"]}
+    assert to_seeker.data == {**told, "side": "demand", "own_id": pair.demand["id"]}
     assert_anonymous(to_owner, pair.seeker.name)
     assert_anonymous(to_seeker, pair.owner.name)
 

@@ -23,7 +23,7 @@ from shared.runtime.service import Service
 from tests.platform import Platform, event_headers, eventually
 from tests.receiver import Receiver, first, hang, running_receiver, says, status
 
-TOPICS = ("risk.assessed", "demand.searched", "organisation.registered", "notify.channels")
+TOPICS = ("risk.assessed", "demand.searched", "organisation.registered", "match.answered", "notify.channels")
 LETTERS = ("notify.dead-letters", "notify.replays")
 SECRET, FORMER = (f"whsec_{base64.b64encode(bytes([n]) * 32).decode()}" for n in (1, 2))
 PROPOSAL = next(each.value for each in load_examples("tongtu.proposal.v1") if each.name == "valid-zh")

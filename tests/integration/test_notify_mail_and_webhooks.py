@@ -26,7 +26,7 @@ from tests.smtp_server import SmtpServer, smtp_server
 
 BO = "bo@motors.example"
 INBOX = f"member.{MEMBER}.inbox"
-TOPICS = ("risk.assessed", "demand.searched", "organisation.registered", "notify.channels", INBOX)
+TOPICS = ("risk.assessed", "demand.searched", "organisation.registered", "match.answered", "notify.channels", INBOX)
 LETTERS = ("notify.dead-letters", "notify.replays")
 
 
