@@ -19,6 +19,7 @@ from pymongo.database import Database
 
 from shared.runtime.service import Service
 from shared.runtime.settings import ServiceSettings
+from shared.runtime.topics import load_topics
 
 DEADLINE_SECONDS = 150.0
 """Most conditions come true within a second or two; the rest is for machines under load."""
@@ -50,6 +51,11 @@ def event_headers(id: str, type: str, source: str = "/test", **extensions: str) 
     return [(f"ce_{name}", value.encode()) for name, value in attributes.items()] + [
         ("content-type", b"application/json")
     ]
+
+
+def topics_of(service: str) -> list[str]:
+    """The topics that a service reads or writes, as topics.yaml has them; without those that each member has."""
+    return [topic.name for topic in load_topics() if service in (*topic.read_by, *topic.written_by)]
 
 
 class Platform:

@@ -15,6 +15,7 @@ from services.notify.channels.courier import Sending
 from services.notify.channels.schedule import RECOMMENDED_WAITS, Schedule
 from services.notify.waiting import Patience
 from shared.contracts.channels import EmailAddress
+from shared.runtime.secret_file import UnreadableSecretError, first_line
 from shared.runtime.settings import ServiceSettings
 
 
@@ -96,13 +97,12 @@ class NotifySettings(ServiceSettings):
         if self.smtp_password_file is None:
             return None
         try:
-            lines = self.smtp_password_file.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-            raise ValueError(f"TONGTU_NOTIFY_SMTP_PASSWORD_FILE: {self.smtp_password_file}: {reason}") from None
-        if not lines or not lines[0]:
+            password = first_line(self.smtp_password_file)
+        except UnreadableSecretError as error:
+            raise ValueError(f"TONGTU_NOTIFY_SMTP_PASSWORD_FILE: {self.smtp_password_file}: {error}") from None
+        if password is None:
             raise ValueError(f"TONGTU_NOTIFY_SMTP_PASSWORD_FILE: {self.smtp_password_file} holds no password")
-        return SecretStr(lines[0])
+        return SecretStr(password)
 
     @model_validator(mode="after")
     def _reminds_before_it_lapses(self) -> Self:

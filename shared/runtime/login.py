@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from shared.runtime.secret_file import UnreadableSecretError, first_line
+
 MECHANISM = "SCRAM-SHA-512"
 
 
@@ -23,18 +25,17 @@ class Login:
     def password(self) -> str:
         """The first line of the file. Raises LoginError."""
         try:
-            lines = self.password_file.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+            password = first_line(self.password_file)
+        except UnreadableSecretError as error:
             raise LoginError(
-                f"the password of the Kafka user {self.user} cannot be read from {self.password_file} ({reason}): "
+                f"the password of the Kafka user {self.user} cannot be read from {self.password_file} ({error}): "
                 "correct TONGTU_KAFKA_PASSWORD_FILE"
             ) from None
-        if not lines or not lines[0]:
+        if password is None:
             raise LoginError(
                 f"{self.password_file} holds no password: write that of the Kafka user {self.user} into it"
             )
-        return lines[0]
+        return password
 
     def for_aiokafka(self) -> dict[str, Any]:
         """Arguments of any aiokafka client. Raises LoginError."""

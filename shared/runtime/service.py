@@ -37,8 +37,7 @@ log = structlog.get_logger(__name__)
 class Stage:
     """The handlers of one consumer group."""
 
-    def __init__(self, service: Service, group: str, fetch_min_bytes: int = 1) -> None:
-        self._service = service
+    def __init__(self, group: str, fetch_min_bytes: int = 1) -> None:
         self.group = group
         self.fetch_min_bytes = fetch_min_bytes
         self.subscriptions: list[Subscription] = []
@@ -83,7 +82,7 @@ class Service(Stage):
 
         `options` are the core's own; max_records, the session timeout and the login always come from the settings.
         """
-        super().__init__(self, f"{settings.prefix}tongtu.{name}")
+        super().__init__(f"{settings.prefix}tongtu.{name}")
         self.name = name
         self.settings = settings
         self._partitions_of = partitions_of or load_topics().partitions
@@ -115,7 +114,7 @@ class Service(Stage):
         Where less has come than `fetch_min_bytes`, a fetch waits for more, half a second at most: a stage that nobody
         waits for polls twice a second, not at each record.
         """
-        stage = Stage(self, f"{self.group}.{name}", fetch_min_bytes)
+        stage = Stage(f"{self.group}.{name}", fetch_min_bytes)
         self._stages.append(stage)
         return stage
 

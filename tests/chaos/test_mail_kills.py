@@ -13,8 +13,7 @@ from services.notify.channels.store import DELIVERIES
 from shared.contracts.channels import Email
 from shared.contracts.events import NoMatch, Proposal
 from tests.integration.test_notify_mail_and_webhooks import (
-    LETTERS,
-    TOPICS,
+    INBOX,
     configure,
     finished,
     have_the_digest_due,
@@ -22,7 +21,7 @@ from tests.integration.test_notify_mail_and_webhooks import (
     tell,
 )
 from tests.mail_examples import ANN
-from tests.platform import Platform, eventually
+from tests.platform import Platform, eventually, topics_of
 from tests.smtp_server import Behaviour, smtp_server
 from tongtu.supervision.service_process import ServiceProcess
 
@@ -34,7 +33,7 @@ pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("transactions_of
 async def test_a_digest_that_was_sent_when_notify_was_killed_comes_again_as_it_was(
     platform: Platform, tmp_path: Path
 ) -> None:
-    await platform.create_topics(dict.fromkeys([*TOPICS, *LETTERS], 1))
+    await platform.create_topics(dict.fromkeys([*topics_of("notify"), INBOX], 1))
     with smtp_server(Behaviour(holds_after_data=2)) as server:
         environment = platform.environment | {
             "TONGTU_NOTIFY_SMTP_HOST": server.host,

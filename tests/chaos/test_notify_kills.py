@@ -11,7 +11,7 @@ import pytest
 
 from shared.contracts.events import MatchAnswered, OrganisationRegistered, Side
 from shared.runtime.topics import load_topics
-from tests.integration.test_notify import OWNER, PROPOSAL, SEEKER, TOPICS, assessed, no_longer
+from tests.integration.test_notify import OWNER, PROPOSAL, SEEKER, assessed, no_longer
 from tests.integration.test_notify_answers import (
     DECLINED,
     INTEREST,
@@ -22,7 +22,7 @@ from tests.integration.test_notify_answers import (
     entry,
     types,
 )
-from tests.platform import Platform, eventually
+from tests.platform import Platform, eventually, topics_of
 from tests.service_processes import SESSION_SECONDS
 
 SEED = 1
@@ -77,7 +77,7 @@ async def told(platform: Platform, member: str) -> dict[str, list[Any]]:
 @pytest.mark.usefixtures("transactions_of_the_dead_end_soon")
 async def test_kills_neither_lose_nor_repeat_what_is_said_of_answers(platform: Platform) -> None:
     chance = random.Random(SEED)
-    partitions = {name: load_topics().partitions(name) for name in (*TOPICS, "notify.channels")}
+    partitions = {name: load_topics().partitions(name) for name in topics_of("notify")}
     await platform.create_topics({**partitions, **{f"member.{member}.inbox": 1 for member in OF.values()}})
     environment = {
         "TONGTU_SESSION_TIMEOUT": SESSION_SECONDS,

@@ -15,8 +15,8 @@ from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
 from services.notify.channels.store import DELIVERIES
-from tests.integration.test_notify_channels import LETTERS, TOPICS, configure, tell
-from tests.platform import Platform, eventually
+from tests.integration.test_notify_channels import configure, tell
+from tests.platform import Platform, eventually, topics_of
 from tests.receiver import Receiver, running_receiver
 from tongtu.supervision.service_process import ServiceProcess
 
@@ -101,7 +101,7 @@ async def test_no_message_is_lost_and_a_repetition_has_the_same_id(
         return answer
 
     receiver.behaviours |= {"flaky": flaky, "slow": slow, "held": held}
-    await platform.create_topics(dict.fromkeys([*TOPICS, *LETTERS, *(f"member.{m}.inbox" for m in MEMBERS)], 1))
+    await platform.create_topics(dict.fromkeys([*topics_of("notify"), *(f"member.{m}.inbox" for m in MEMBERS)], 1))
     for process in pair:
         process.start()
     await ready(pair)

@@ -25,13 +25,11 @@ from shared.contracts.events import (
     Side,
 )
 from shared.runtime.service import Service
-from tests.platform import Headers, Platform, event_headers, eventually
+from tests.platform import Headers, Platform, event_headers, eventually, topics_of
 
 EXAMPLES = Path(shared.contracts.__file__).parent / "examples"
 OWNER, SEEKER, OTHER_OWNER = "example-materials", "example-motors", "example-other"
 PROPOSAL, WITHDRAWN, NO_MATCH = Proposal.type, ProposalWithdrawn.type, NoMatch.type
-EVENTS = ("risk.assessed", "match.answered", "demand.searched", "organisation.registered")
-TOPICS = (*EVENTS, "notify.dead-letters", "notify.replays")
 
 
 @pytest.fixture
@@ -39,7 +37,7 @@ async def notify(platform: Platform) -> AsyncIterator[Platform]:
     """A platform with the notify service running, and inboxes for the members of the examples."""
     inboxes = [f"member.{member}.inbox" for member in (OWNER, SEEKER, OTHER_OWNER)]
     # One partition each, so that what is written last is told last.
-    await platform.create_topics(dict.fromkeys([*TOPICS, *inboxes], 1))
+    await platform.create_topics(dict.fromkeys([*topics_of("notify"), *inboxes], 1))
     settings = platform.settings(NotifySettings)
     async with Service("notify", settings) as service:
         assemble(service, settings)

@@ -27,7 +27,6 @@ from tests.integration.test_notify import (
     OWNER,
     PROPOSAL,
     SEEKER,
-    TOPICS,
     assessed,
     example,
     inbox,
@@ -35,7 +34,7 @@ from tests.integration.test_notify import (
     record,
 )
 from tests.integration.test_notify import told as told_of
-from tests.platform import Headers, Platform, eventually
+from tests.platform import Headers, Platform, eventually, topics_of
 
 INTEREST, DECLINED, REMINDER = MutualInterest.type, MatchDeclined.type, AnswerReminder.type
 WITHDRAWN = ProposalWithdrawn.type
@@ -47,7 +46,9 @@ DAY = 86_400
 @pytest.fixture
 async def topics(platform: Platform) -> Platform:
     """One partition for each of what matters in an order, four for answers, so that two partitions meet in a match."""
-    counts = dict.fromkeys([*TOPICS, *(f"member.{member}.inbox" for member in (*OF.values(), OTHER_OWNER))], 1)
+    counts = dict.fromkeys(
+        [*topics_of("notify"), *(f"member.{member}.inbox" for member in (*OF.values(), OTHER_OWNER))], 1
+    )
     await platform.create_topics({**counts, MatchAnswered.topic: 4})
     return platform
 

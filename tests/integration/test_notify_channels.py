@@ -20,11 +20,9 @@ from services.notify.settings import NotifySettings
 from shared.contracts.channels import ChannelsConfigured, Preferences, Webhook
 from shared.contracts.example import load_examples
 from shared.runtime.service import Service
-from tests.platform import Platform, event_headers, eventually
+from tests.platform import Platform, event_headers, eventually, topics_of
 from tests.receiver import Receiver, first, hang, running_receiver, says, status
 
-TOPICS = ("risk.assessed", "demand.searched", "organisation.registered", "match.answered", "notify.channels")
-LETTERS = ("notify.dead-letters", "notify.replays")
 SECRET, FORMER = (f"whsec_{base64.b64encode(bytes([n]) * 32).decode()}" for n in (1, 2))
 PROPOSAL = next(each.value for each in load_examples("tongtu.proposal.v1") if each.name == "valid-zh")
 QUICK: dict[str, Any] = {
@@ -46,7 +44,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 async def notify(platform: Platform, members: Iterable[str], **settings: Any) -> AsyncIterator[Service]:
     """The service with webhooks, and inboxes for these members."""
     inboxes = [f"member.{member}.inbox" for member in members]
-    await platform.create_topics(dict.fromkeys([*TOPICS, *LETTERS, *inboxes], 1))
+    await platform.create_topics(dict.fromkeys([*topics_of("notify"), *inboxes], 1))
     async with running(platform, **settings) as service:
         yield service
 

@@ -20,19 +20,17 @@ from shared.contracts.channels import ChannelsConfigured, Email, Webhook
 from shared.contracts.events import NoMatch, Proposal, ProposalWithdrawn, Receipt
 from shared.runtime.service import Service
 from tests.mail_examples import ANN, MEMBER, value_of
-from tests.platform import Platform, event_headers, eventually
+from tests.platform import Platform, event_headers, eventually, topics_of
 from tests.receiver import Receiver, running_receiver
 from tests.smtp_server import SmtpServer, smtp_server
 
 BO = "bo@motors.example"
 INBOX = f"member.{MEMBER}.inbox"
-TOPICS = ("risk.assessed", "demand.searched", "organisation.registered", "match.answered", "notify.channels", INBOX)
-LETTERS = ("notify.dead-letters", "notify.replays")
 
 
 @contextlib.asynccontextmanager
 async def notify(platform: Platform, server: SmtpServer) -> AsyncIterator[None]:
-    await platform.create_topics(dict.fromkeys([*TOPICS, *LETTERS], 1))
+    await platform.create_topics(dict.fromkeys([*topics_of("notify"), INBOX], 1))
     chosen = platform.settings(
         NotifySettings,
         plain_targets=True,
