@@ -28,10 +28,11 @@ def assemble(service: Service, settings: MatchingSettings, shards: int | None = 
 
     `shards`: the default is what topics.yaml says.
     """
-    store = MatchingStore(service.database)
+    model = Model.load()
+    store = MatchingStore(service.database, model.method)
     secret = settings.secret.get_secret_value() if settings.secret else None
     keeper = Keeper(Snapshots(settings.snapshots)) if settings.snapshots else None
-    matcher = Matcher(Model.load(), store, settings.threshold, settings.most, secret, keeper)
+    matcher = Matcher(model, store, settings.threshold, settings.most, secret, keeper)
     encoder = Encoder(Embedder(settings.threads), shards or load_topics().partitions(WorkRecord.topic))
 
     async def take_over(partitions: Collection[Any]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from services.matching.answers import Answer, WorkAnswer
+from services.matching.embedding import ENCODER
 from services.matching.outcomes import Proposed
 from services.matching.shard import Change
 from services.matching.shortlist import Entry
@@ -22,8 +23,8 @@ def id_of(shard: int, record: str) -> str:
     return f"{shard}/{record}"
 
 
-def document(shard: int, change: Change) -> Document:
-    """A record as analysed; one that was withdrawn has its version alone."""
+def document(shard: int, change: Change, method: str) -> Document:
+    """A record as analysed, with the method that ranks it; one that was withdrawn has its version alone."""
     subject, work = change.subject, change.work
     document = {"_id": id_of(shard, subject.id), "shard": shard, "record": subject.id, "version": change.version}
     if work is None:
@@ -31,6 +32,7 @@ def document(shard: int, change: Change) -> Document:
     return document | {
         "party": work.party.model_dump(mode="json", exclude_none=True),
         "encoder": work.encoder,
+        "method": method,
         # Hundreds of short strings: decoding them as BSON is what loading a shard would spend its time on.
         "analysis": orjson.dumps([work.terms, work.surfaces, work.title_counts, work.body_counts]),
         "vector": work.vector,
@@ -39,11 +41,17 @@ def document(shard: int, change: Change) -> Document:
     }
 
 
-def change(side: Side, found: Document) -> Change:
-    """The record of a document."""
+def change(side: Side, found: Document, method: str) -> Change:
+    """The record of a document.
+
+    One of another encoder cannot be compared, and the shortlist of a demand that another method ranked holds log-odds
+    of that: such a record counts as not heard of in its version, so that it is taken when it is encoded anew.
+    """
     subject = Subject(side, found["record"])
     if "party" not in found:
         return Change(subject, found["version"], None)
+    if found["encoder"] != ENCODER or (side is Side.DEMAND and found.get("method") != method):
+        return Change(subject, found["version"] - 1, None, is_waiting=True)
     terms, surfaces, title_counts, body_counts = orjson.loads(found["analysis"])
     work = WorkRecord.model_validate(
         {

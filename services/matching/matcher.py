@@ -113,7 +113,7 @@ class Matcher:
         messages = await self._settle(number, shard, changes, found, received.causes, work, reconsidered)
         self._store.keep_records(work, number, shard.number + 1, list(changes.values()))
         labels = [received.answers[answer] for answer in answers]
-        self._store.keep_labels(work, number, self._proposer.model.method, labels)
+        self._store.keep_labels(work, number, labels)
         return messages
 
     async def _settle(
@@ -184,6 +184,8 @@ class Matcher:
         await self._run(fill)
         self._shards[number] = shard
         log.info("shard_loaded", shard=number, technologies=len(shard.technologies), demands=len(shard.demands))
+        if waiting := sum(change.is_waiting for change in changes):
+            log.warning("records_wait_to_be_encoded_anew", shard=number, records=waiting)
         return shard
 
     async def _records(
@@ -219,7 +221,9 @@ class Matcher:
         if outcome.is_closed:
             yield Message(DemandSearched.topic, outcome.demand, DemandSearched.type, None, cause)
             return
-        demand = records[Subject(Side.DEMAND, outcome.demand)]
+        demand = records.get(Subject(Side.DEMAND, outcome.demand))
+        if demand is None:  # it waits to be encoded anew, and is searched then
+            return
         for entry in proposed:
             technology = records[Subject(Side.TECHNOLOGY, entry.technology)]
             proposal = self._proposer.proposal(entry, technology, demand)

@@ -139,6 +139,11 @@ class Rule:
                 continue
             cause = next(entry.technology for entry in (*new, *old) if entry.technology in technologies)
             outcome = Outcome(demand, Subject(Side.TECHNOLOGY, cause), before.get(demand))
+            if demand not in shard.demands:
+                # It waits to be encoded anew and cannot be searched; what has changed or is gone holds no longer.
+                kept = (each for each in old if each.technology not in technologies or shard.knows(each))
+                settled.append(replace(outcome, entries=tuple(kept)))
+                continue
             shortlist = Shortlist(old, self.most).updated(technologies, new)
             # An empty one is searched for its nearest miss.
             if shortlist is None or not shortlist.entries:

@@ -24,6 +24,8 @@ class Change:
     subject: Subject
     version: int
     work: WorkRecord | None
+    is_waiting: bool = False
+    """Whether the state holds it, but in a form that cannot be ranked: it waits to be encoded anew."""
 
 
 def profile_of(work: WorkRecord, model: Model) -> Profile:
@@ -99,6 +101,10 @@ class Shard:
                 latest[change.subject] = change
         return latest
 
+    def knows(self, entry: Entry) -> bool:
+        """Whether an entry names the latest version of its technology."""
+        return self.versions.get(Subject(Side.TECHNOLOGY, entry.technology)) == entry.version
+
     def apply(self, changes: Iterable[Change]) -> None:
         """Makes changes that are newer than what is known; to be confirmed, or taken back."""
         for change in changes:
@@ -131,12 +137,13 @@ class Shard:
         return self.answers.excludes(answer.technology, technology, answer.demand, demand)
 
     def confirm(self, number: int, floors: Mapping[str, float]) -> None:
-        """The changes stand in MongoDB; `floors` by demand id."""
+        """The changes stand in MongoDB; `floors` by demand id (one that waits to be encoded anew has none)."""
         self._before.clear()
         self._answers_before.clear()
         self.number = number
         for demand, floor in floors.items():
-            self.demands.set_floor(demand, floor)
+            if demand in self.demands:
+                self.demands.set_floor(demand, floor)
 
     def take_back(self) -> None:
         """Restores what was before changes that have not been confirmed."""

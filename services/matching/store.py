@@ -23,7 +23,7 @@ Document = dict[str, Any]
 TECHNOLOGIES = "technologies"
 """_id: shard/technology id (every shard keeps its own copy, because no document is written from two partitions);
 shard, record, version, number (of the shard's change that wrote it);
-party, encoder, analysis (terms, surfaces, counts), vector: absent once withdrawn."""
+party, encoder, method, analysis (terms, surfaces, counts), vector: absent once withdrawn."""
 DEMANDS = "demands"
 """The same for the demands of a shard."""
 PROPOSALS = "proposals"
@@ -42,8 +42,10 @@ SECRETS = "secrets"
 class MatchingStore:
     """Reads and writes of the match stage; the collections are described above."""
 
-    def __init__(self, database: AsyncIOMotorDatabase[Document]) -> None:
+    def __init__(self, database: AsyncIOMotorDatabase[Document], method: str) -> None:
+        """`method`: the version of the ranking that proposes now."""
         self._database = database
+        self._method = method
 
     async def prepare(self) -> None:
         """Creates collections and indexes: creating one inside a transaction makes others conflict."""
@@ -86,7 +88,7 @@ class MatchingStore:
         while True:
             number = await self.committed_changes_of(shard)
             changes = [
-                documents.change(side, found)
+                documents.change(side, found, self._method)
                 for side, name in ((Side.TECHNOLOGY, TECHNOLOGIES), (Side.DEMAND, DEMANDS))
                 async for found in self._committed(name).find(wanted)
             ]
@@ -127,7 +129,7 @@ class MatchingStore:
         records: dict[Subject, WorkRecord] = {}
         for side, ids in by_side.items():
             for found in await work.collection(_collection(side)).find({"_id": {"$in": ids}}):
-                change = documents.change(side, found)
+                change = documents.change(side, found, self._method)
                 if change.work is not None:
                     records[change.subject] = change.work
         return records
@@ -147,18 +149,18 @@ class MatchingStore:
                 [
                     ReplaceOne(
                         {"_id": documents.id_of(shard, each.subject.id)},
-                        documents.document(shard, each) | {"number": number},
+                        documents.document(shard, each, self._method) | {"number": number},
                         upsert=True,
                     )
                     for each in own
                 ]
             )
 
-    def keep_labels(self, work: UnitOfWork, shard: int, method: str, answers: Iterable[WorkAnswer]) -> None:
-        """Writes each party's latest answer to a pair; `method`: the version of the ranking that proposes now."""
+    def keep_labels(self, work: UnitOfWork, shard: int, answers: Iterable[WorkAnswer]) -> None:
+        """Writes each party's latest answer to a pair."""
         work.collection(LABELS).write(
             [
-                ReplaceOne({"_id": each.answer.key}, documents.label(shard, method, each), upsert=True)
+                ReplaceOne({"_id": each.answer.key}, documents.label(shard, self._method, each), upsert=True)
                 for each in answers
             ]
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from services.matching import matcher
 from services.matching.app import assemble
 from services.matching.match_id import match_id
 from services.matching.settings import MatchingSettings
-from services.matching.store import LABELS, PROPOSALS, SHARDS, TECHNOLOGIES, MatchingStore
+from services.matching.store import DEMANDS, LABELS, PROPOSALS, SHARDS, TECHNOLOGIES, MatchingStore
 from shared.contracts.events import (
     DemandPosted,
     DemandSearched,
@@ -520,6 +521,53 @@ async def test_work_of_another_encoder_becomes_a_dead_letter(matching: Platform)
     await matching.produce("technology.submitted", [technology("maker/one", **COATING)])
     await matching.produce("demand.posted", [demand("utility/blades", **COATING_WANTED)])
     await until_standing(matching, {("maker/one", "utility/blades")})
+
+
+async def test_records_of_another_encoder_are_right_once_encoded_anew(platform: Platform) -> None:
+    await create_topics(platform)
+    offered = [technology(f"maker{number}/one", **COATING) for number in range(3)]
+    asked = [demand(f"user{number}/blades", **COATING_WANTED) for number in range(3)]
+    database = platform.database("matching")
+
+    @asynccontextmanager
+    async def started() -> AsyncIterator[None]:
+        settings = platform.settings(MatchingSettings)
+        async with Service("matching", settings) as service:
+            assemble(service, settings)
+            async with platform.running(service):
+                yield
+
+    async def encode_anew(topic: str, records: Sequence[Record], name: str) -> None:
+        async def done() -> bool:
+            return database[name].count_documents({"encoder": "another"}) == 0
+
+        await platform.produce(topic, records)
+        await eventually(done, what=f"every record of {name} encoded anew")
+
+    async with started():
+        await platform.produce("technology.submitted", offered)
+        await platform.produce("demand.posted", asked)
+        every = {(f"maker{t}/one", f"user{d}/blades") for t in range(3) for d in range(3)}
+        proposed = await until_standing(platform, every)
+    for name in (TECHNOLOGIES, DEMANDS):
+        # Not even as long as a vector of this model; log-odds that would keep everything else out.
+        database[name].update_many({}, {"$set": {"encoder": "another", "vector": b"other", "english": b"other"}})
+    database[PROPOSALS].update_many({}, {"$set": {"proposed.$[].logit": 99.0}})
+    async with started():
+        # Nothing can be compared yet, but what is withdrawn holds no longer.
+        await platform.produce("technology.submitted", [gone(TechnologySubmitted.type, "maker0/one", 2)])
+        left = {pair: each for pair, each in proposed.items() if pair[0] != "maker0/one"}
+        assert await until_standing(platform, set(left)) == left
+        await encode_anew("technology.submitted", offered[1:], TECHNOLOGIES)
+        await encode_anew("demand.posted", asked, DEMANDS)
+        every = {(f"maker{t}/one", f"user{d}/blades") for t in range(1, 4) for d in range(3)}
+        await platform.produce("technology.submitted", [technology("maker3/one", **COATING)])
+        found = await until_standing(platform, every)
+    assert len({each.score for each in [*found.values(), *proposed.values()]}) == 1
+    # Told once more each, and on the way nothing was withdrawn that still holds.
+    told = await platform.read(MatchProposed.topic)
+    assert sum(each.value is None for each in told) == 3
+    assert len(told) == len(proposed) + 3 + len(left) + 3
 
 
 async def test_a_restart_takes_over_the_snapshot_and_what_has_changed_since(
