@@ -12,7 +12,7 @@ LONGEST_EMAIL = 254
 """Characters of an address; RFC 5321 allows no more."""
 
 SealedSecret = Annotated[str, StringConstraints(pattern=r"^sealed_[A-Za-z0-9+/]{100,300}={0,2}$")]
-"""A secret of https://www.standardwebhooks.com as notify alone can read it: HPKE in base64, sealed with its public key."""
+"""A secret of https://www.standardwebhooks.com, sealed with notify's public key: HPKE in base64."""
 EmailAddress = Annotated[str, StringConstraints(max_length=LONGEST_EMAIL, pattern=r"^[^@\s<>,;:\"]+@[^@\s<>,;:\"]+$")]
 LocalTime = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 """HH:MM in the time zone of the preferences."""

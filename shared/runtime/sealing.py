@@ -1,7 +1,7 @@
 """Secrets for one service: whoever has its public key seals them, and nobody but the service opens them again.
 
-HPKE (RFC 9180: X25519, HKDF-SHA256, ChaCha20-Poly1305). Keys stand in PEM files. That of the private key may hold several,
-the newest first: with the newest one everything is sealed, with any of them it is opened.
+HPKE (RFC 9180: X25519, HKDF-SHA256, ChaCha20-Poly1305). Keys stand in PEM files. That of the private key may hold
+several, the newest first: with the newest one everything is sealed, with any of them it is opened.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from shared.contracts.channels import ChannelsConfigured
 from shared.contracts.dead_letter import DeadLetter
 from tests.command_line import CommandLine
 from tests.integration.test_notify_channels import tell
-from tests.platform import Platform, event_headers, eventually, topics_of
+from tests.platform import Platform, event_headers, eventually
 from tests.receiver import Receiver, first, running_receiver, status
 from tests.sealed import keys
 from tongtu.supervision.service_process import ServiceProcess
@@ -61,11 +61,11 @@ async def test_no_secret_is_on_a_topic_in_the_database_in_a_dead_letter_or_in_a_
         await tell(platform, MEMBER, "e1")
         # A registry whose entry no reader takes: the record is kept whole, for an operator to look at.
         record = (await platform.read("notify.channels"))[-1]
-        broken = json.loads(record.value) | {"version": "the next"}
+        broken = json.loads(record.value or b"") | {"version": "the next"}
         headers = event_headers("broken", ChannelsConfigured.type, "/registry")
         await platform.produce("notify.channels", [(MEMBER, json.dumps(broken).encode(), headers)])
         (record,) = await platform.read_until("notify.dead-letters", 1)
-        letter = DeadLetter.model_validate_json(record.value)
+        letter = DeadLetter.model_validate_json(record.value or b"")
 
         async def delivered() -> bool:
             return database["deliveries"].count_documents({"outcome": "delivered"}) == 1

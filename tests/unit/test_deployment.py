@@ -103,7 +103,7 @@ def test_a_service_is_healthy_when_ready_and_stops_in_order(service: str) -> Non
     assert int(described["stop_grace_period"].removesuffix("s")) > STOP_SECONDS
     assert described["restart"] == "unless-stopped"
     jobs = ("topics", "replica-set", *(["keys"] if service == "notify" else []))
-    assert described["depends_on"] == dict.fromkeys(jobs, {"condition": "service_completed_successfully"})
+    assert described["depends_on"] == {job: {"condition": "service_completed_successfully"} for job in jobs}
 
 
 @pytest.mark.parametrize("service", SERVICES)

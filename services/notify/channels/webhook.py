@@ -43,9 +43,9 @@ class WebhookChannel:
         allowed: Sequence[Network] = (),
         look_ups: int = 32,
     ) -> None:
-        """`key_file` opens members' secrets; `seconds` for a delivery from its name's look-up to the answer's status; `plain_targets` allows http.
+        """`key_file` opens members' secrets; `plain_targets` allows http.
 
-        `look_ups` of names go on at a time.
+        `seconds` for a delivery from its name's look-up to the answer's status; `look_ups` of names go on at a time.
         """
         self._opener = None if key_file is None else Opener(key_file)
         self.seconds = seconds
