@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import secrets
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,18 +18,19 @@ from tongtu.members import VERSION_ATTRIBUTE, write_registry
 from tongtu.reading import Reader
 from tongtu.writing import Writer
 
+_IN_CLEAR = "whsec_"
 _SECRET_BYTES = 32
 """Standard Webhooks asks for 24 to 64 random ones."""
 
 
 def new_webhook_secret() -> str:
     """What nobody can guess, as Standard Webhooks writes it."""
-    return f"whsec_{base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()}"
+    return f"{_IN_CLEAR}{base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()}"
 
 
-def rotated(webhook: Webhook) -> Webhook:
-    """A new secret signs beside the former one, until the next rotation."""
-    return webhook.model_copy(update={"secrets": (new_webhook_secret(), webhook.secrets[0])})
+def rotated(webhook: Webhook, sealed: str) -> Webhook:
+    """A new secret, sealed, signs beside the former one, until the next rotation."""
+    return webhook.model_copy(update={"secrets": (sealed, webhook.secrets[0])})
 
 
 async def configured(reader: Reader, member: str) -> ChannelsConfigured:
@@ -38,7 +40,10 @@ async def configured(reader: Reader, member: str) -> ChannelsConfigured:
     """
     event = await reader.latest(ChannelsConfigured.topic, member)
     if event is not None and event.data is not None:
-        return ChannelsConfigured.model_validate_json(event.data)
+        entry = json.loads(event.data)
+        if any(secret.startswith(_IN_CLEAR) for secret in (entry.get("webhook") or {}).get("secrets", ())):
+            del entry["webhook"]  # from before secrets were sealed: it is to be set anew
+        return ChannelsConfigured.model_validate(entry)
     version = 0 if event is None else int(event.extensions.get(VERSION_ATTRIBUTE, "0"))
     return ChannelsConfigured.model_construct(member=member, version=version, webhook=None, email=None)
 

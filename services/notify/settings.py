@@ -15,6 +15,7 @@ from services.notify.channels.courier import Sending
 from services.notify.channels.schedule import RECOMMENDED_WAITS, Schedule
 from services.notify.waiting import Patience
 from shared.contracts.channels import EmailAddress
+from shared.runtime.sealing import Opener, SealingKeyError
 from shared.runtime.secret_file import UnreadableSecretError, first_line
 from shared.runtime.settings import ServiceSettings
 
@@ -36,6 +37,8 @@ class NotifySettings(ServiceSettings):
     """Days after which a proposal that a side has not answered is taken back; more than until the reminder."""
     plain_targets: Annotated[bool, _named("plain_targets")] = False
     """Whether webhooks may go to http addresses: for tests and demonstrations."""
+    webhook_key_file: Annotated[Path | None, _named("webhook_key_file")] = None
+    """PEM file of the keys that open webhook secrets; read again where they open nothing. Without it none is signed."""
     allowed_networks: Annotated[
         tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_separated), _named("allowed_networks")
     ] = ()
@@ -103,6 +106,15 @@ class NotifySettings(ServiceSettings):
         if password is None:
             raise ValueError(f"TONGTU_NOTIFY_SMTP_PASSWORD_FILE: {self.smtp_password_file} holds no password")
         return SecretStr(password)
+
+    @model_validator(mode="after")
+    def _secrets_can_be_opened(self) -> Self:
+        if self.webhook_key_file is not None:
+            try:
+                Opener(self.webhook_key_file).check()
+            except SealingKeyError as error:
+                raise ValueError(f"TONGTU_NOTIFY_WEBHOOK_KEY_FILE: {self.webhook_key_file}: {error}") from None
+        return self
 
     @model_validator(mode="after")
     def _reminds_before_it_lapses(self) -> Self:

@@ -11,8 +11,8 @@ from shared.contracts.values import Share, Version
 LONGEST_EMAIL = 254
 """Characters of an address; RFC 5321 allows no more."""
 
-WebhookSecret = Annotated[str, StringConstraints(pattern=r"^whsec_[A-Za-z0-9+/]{32,88}={0,2}$")]
-"""`whsec_` and 24 to 64 random bytes in base64, as https://www.standardwebhooks.com has it."""
+SealedSecret = Annotated[str, StringConstraints(pattern=r"^sealed_[A-Za-z0-9+/]{100,300}={0,2}$")]
+"""A secret of https://www.standardwebhooks.com, sealed with notify's public key: HPKE in base64."""
 EmailAddress = Annotated[str, StringConstraints(max_length=LONGEST_EMAIL, pattern=r"^[^@\s<>,;:\"]+@[^@\s<>,;:\"]+$")]
 LocalTime = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 """HH:MM in the time zone of the preferences."""
@@ -29,7 +29,7 @@ class Webhook(Value):
 
     url: Url
     """https; http only in installations that allow it."""
-    secrets: Annotated[tuple[WebhookSecret, ...], Field(min_length=1, max_length=2, repr=False)]
+    secrets: Annotated[tuple[SealedSecret, ...], Field(min_length=1, max_length=2, repr=False)]
     """The newest first; all of them sign, so that a receiver can change over while the former one still works."""
 
 
@@ -81,3 +81,8 @@ class ChannelsConfigured(EventData):
     def key(self) -> str:
         """The member's id."""
         return self.member
+
+    @property
+    def purpose(self) -> str:
+        """What its secrets are sealed for, so that they are of no use in the entry of another member."""
+        return f"webhook of {self.member}"

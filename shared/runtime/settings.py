@@ -14,7 +14,7 @@ from shared.runtime.login import Login, LoginError
 class ServiceSettings(BaseSettings):
     """Environment variables with their defaults. A service's own settings are `TONGTU_<SERVICE>_...`."""
 
-    model_config = SettingsConfigDict(populate_by_name=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(populate_by_name=True, extra="ignore", frozen=True, env_ignore_empty=True)
 
     kafka: Annotated[str, Field(validation_alias=AliasChoices("TONGTU_KAFKA", "kafka"))] = "127.0.0.1:19092"
     """Bootstrap servers, separated by commas; the default is the embedded broker's address."""

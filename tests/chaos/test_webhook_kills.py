@@ -18,6 +18,7 @@ from services.notify.channels.store import DELIVERIES
 from tests.integration.test_notify_channels import configure, tell
 from tests.platform import Platform, eventually, topics_of
 from tests.receiver import Receiver, running_receiver
+from tests.sealed import keys
 from tongtu.supervision.service_process import ServiceProcess
 
 MEMBERS = ("fast", "flaky", "slow", "held")
@@ -26,6 +27,7 @@ MESSAGES = 60
 KILLS = 6
 ENVIRONMENT = {
     "TONGTU_NOTIFY_PLAIN_TARGETS": "true",
+    "TONGTU_NOTIFY_WEBHOOK_KEY_FILE": str(keys().private),
     "TONGTU_NOTIFY_ALLOWED_NETWORKS": "127.0.0.0/8",
     "TONGTU_NOTIFY_SEND_SECONDS": "1",
     "TONGTU_NOTIFY_RETRY_SECONDS": ",".join(["0.5"] * 30),

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pymongo
 import pytest
 
 from tests.containers import KAFKA_IMAGE, MONGODB_IMAGE, problem_with_docker
@@ -21,16 +22,18 @@ pytestmark = pytest.mark.timeout(600)
 
 PROJECT = Path(__file__).parents[2]
 SERVICES = ("intake", "matching", "risk", "notify", "gateway")
-JOBS = ("topics", "replica-set")
+JOBS = ("topics", "replica-set", "keys")
 BUILT = tuple(f"tongtu-{name}" for name in (*SERVICES, "tools"))
 GRACE_SECONDS = 15  # stop_grace_period of the services
+KNOWN_SECONDS = 60
 KILLED = 137  # exit code of a container that had to be killed
 
 
 class Composed:
-    """The compose project under a name and on ports of its own."""
+    """The compose project under a name and on ports of its own, with a mail server that need not exist."""
 
-    def __init__(self) -> None:
+    def __init__(self, password: Path) -> None:
+        """`password`: the file of the login there. A notify that could not read it would not start."""
         self.name = f"tongtu-test-{os.urandom(4).hex()}"
         kafka_port = free_port()
         mongodb_port = free_port(taken=[kafka_port])
@@ -40,6 +43,10 @@ class Composed:
             "TONGTU_KAFKA_PORT": str(kafka_port),
             "TONGTU_MONGODB_PORT": str(mongodb_port),
             "TONGTU_GATEWAY_PORT": str(free_port(taken=[kafka_port, mongodb_port])),
+            "TONGTU_NOTIFY_SMTP_HOST": "mail.example",
+            "TONGTU_NOTIFY_SMTP_FROM": "tongtu@platform.example",
+            "TONGTU_NOTIFY_SMTP_USER": "tongtu",
+            "TONGTU_NOTIFY_SMTP_PASSWORD_FILE": str(password),
         }
 
     def __call__(self, *arguments: str) -> str:
@@ -86,11 +93,14 @@ def problem_with_compose() -> str | None:
 
 
 @pytest.fixture(scope="module")
-def composed() -> Iterator[Composed]:
+def composed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
     problem = problem_with_compose()
     if problem is not None:
         pytest.skip(problem)
-    project = Composed()
+    password = tmp_path_factory.mktemp("smtp") / "password"
+    password.write_text("opensesame\n")
+    password.chmod(0o644)
+    project = Composed(password)
     try:
         project("up", "--build", "--wait")
         yield project
@@ -130,6 +140,25 @@ def test_the_demo_passes_although_all_services_are_stopped_in_its_middle(compose
         finally:
             demo.kill()
     assert demo.returncode == 0, "".join(shown)[-5000:]
+
+
+def test_a_webhook_is_set_where_the_key_is_and_notify_opens_its_secret(composed: Composed) -> None:
+    composed("run", "--rm", "keys", "members", "add", "sample-mail", "--name-en", "Sample")
+    url = "https://hooks.example.org/tongtu"
+    assert "whsec_" in composed(
+        "run", "--rm", "keys", "members", "channels", "set", "sample-mail", "webhook", "--url", url
+    )
+    assert (held := composed("exec", "-T", "notify", "cat", "/run/secrets/smtp-password")) == "opensesame\n", held
+    with pymongo.MongoClient[dict[str, Any]](composed.mongodb) as client:
+        channels = client["tongtu-notify"]["channels"]
+        deadline = time.monotonic() + KNOWN_SECONDS
+        while (found := channels.find_one({"_id": "sample-mail"})) is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+    assert found is not None
+    (sealed,) = found["entry"]["webhook"]["secrets"]
+    opens = "import sys; from pathlib import Path; from shared.runtime.sealing import Opener; "
+    opens += "print(Opener(Path('/keys/webhooks.key')).open(sys.argv[1], 'webhook of sample-mail')[:6])"
+    assert composed("exec", "-T", "notify", "python", "-c", opens, sealed) == "whsec_\n"
 
 
 def test_what_is_up_already_stays_up(composed: Composed) -> None:

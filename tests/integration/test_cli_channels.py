@@ -13,11 +13,13 @@ import pytest
 from services.notify.app import assemble
 from services.notify.channels.app import assemble_channels
 from services.notify.settings import NotifySettings
+from shared.runtime.sealing import Opener
 from shared.runtime.service import Service
 from tests.command_line import CommandLine
 from tests.integration.test_notify_channels import QUICK, tell
 from tests.platform import Platform, eventually
 from tests.receiver import first, running_receiver, status
+from tests.sealed import keys
 from tongtu.embedded.ports import free_port
 
 STEEL = "steel-works"
@@ -28,6 +30,7 @@ SET = ("members", "channels", "set", STEEL)
 @pytest.fixture
 def tongtu(platform: Platform) -> CommandLine:
     command_line = CommandLine.on(platform)
+    command_line.environment["TONGTU_WEBHOOK_PUBLIC_KEY_FILE"] = str(keys().public)
     command_line.run("topics", "apply")
     command_line.run("members", "add", STEEL, "--name-en", "Sample Steel")
     return command_line
@@ -39,6 +42,11 @@ async def entries(platform: Platform) -> list[tuple[str, Any]]:
     return [
         (dict(each.headers)["ce_recordversion"].decode(), each.value and json.loads(each.value)) for each in records
     ]
+
+
+def opened(entry: dict[str, Any]) -> list[str]:
+    """The secrets of an entry, as notify reads them."""
+    return [Opener(keys().private).open(each, f"webhook of {STEEL}") for each in entry["webhook"]["secrets"]]
 
 
 def secret_in(printed: str) -> str:
@@ -55,12 +63,14 @@ async def test_webhook_is_set_and_its_secret_is_shown_once(
     secret = secret_in(tongtu.run(*SET, "webhook", "--url", HOOK, "--kind", "proposal", "--quiet", "22:00-07:00"))
     changed = tongtu.run(*SET, "webhook", "--least-score", "0.6", "--field", "C38", "--field", "3")
     assert "whsec_" not in changed
-    assert (await entries(platform))[-1] == (
+    version, entry = (await entries(platform))[-1]
+    assert opened(entry) == [secret]
+    assert (version, entry) == (
         "2",
         {
             "member": STEEL,
             "version": 2,
-            "webhook": {"url": HOOK, "secrets": [secret]},
+            "webhook": {"url": HOOK, "secrets": entry["webhook"]["secrets"]},
             "webhook_preferences": {
                 "kinds": ["proposal"],
                 "least_score": 0.6,
@@ -79,7 +89,19 @@ async def test_webhook_is_set_and_its_secret_is_shown_once(
     assert "whsec_" not in tongtu.run("members", "channels", "rotate-secret", STEEL, "--credentials-file", str(file))
     newest = secret_in(file.read_text())
     assert file.stat().st_mode & 0o777 == 0o600
-    assert (await entries(platform))[-1][1]["webhook"]["secrets"] == [newest, secret]
+    assert opened((await entries(platform))[-1][1]) == [newest, secret]
+
+
+async def test_without_a_public_key_nothing_is_written(platform: Platform, tongtu: CommandLine, tmp_path: Path) -> None:
+    for file, said in (
+        (None, "give its public key in"),
+        (tmp_path / "no", "No such file"),
+        (keys().private, "no public"),
+    ):
+        tongtu.environment["TONGTU_WEBHOOK_PUBLIC_KEY_FILE"] = str(file or "")
+        assert said in tongtu.refusal(*SET, "webhook", "--url", HOOK)
+    assert await platform.read("notify.channels") == []
+    tongtu.run(*SET, "email", "--address", "a@example.org", "--language", "zh")
 
 
 async def test_channels_are_taken_away(platform: Platform, tongtu: CommandLine) -> None:

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 from aiokafka import ConsumerRecord
+from prometheus_client import REGISTRY
 
 import catalogue
 from services.intake.app import compose
 from services.intake.ledger import MOST_WAITING
 from services.intake.settings import IntakeSettings
+from shared.contracts.dead_letter import DeadLetter
 from shared.contracts.events import MatchProposed
 from shared.contracts.example import load_examples
 from shared.runtime.service import Service
@@ -268,7 +270,14 @@ async def matched(platform: Platform) -> Platform:
     return platform
 
 
+def not_a_party() -> float:
+    """Messages that this process has rejected because somebody spoke about a match of others."""
+    name = "tongtu_intake_messages_rejected_total"
+    return REGISTRY.get_sample_value(name, {"problem": "not-a-party"}) or 0.0
+
+
 async def test_parties_answer_and_strangers_do_not(matched: Platform) -> None:
+    counted = not_a_party()
     accepted = {"match_id": "m-1", "decision": "accepted"}
     await matched.produce("match.proposed", [proposal("m-1"), ("m-1", None, proposal("m-1")[2])])
     database = matched.database("intake")
@@ -284,6 +293,12 @@ async def test_parties_answer_and_strangers_do_not(matched: Platform) -> None:
         assert await replies(matched, 1, "acme") == [("1", "accepted")]
         assert await replies(matched, 1, "works") == [("1", "accepted")]
         assert await replies(matched, 1, "stranger") == [("1", "not-a-party")]
+        # An operator sees that somebody tries: counted, and kept whole.
+        assert not_a_party() == counted + 1
+        (record,) = await matched.read_until("intake.dead-letters", 1)
+    letter = DeadLetter.model_validate_json(record.value or b"")
+    assert (letter.error, letter.original.topic) == ("not-a-party", "member.stranger.outbox")
+    assert json.loads(letter.original.value_bytes or b"") == accepted
     assert {record.key for record in answers} == {b"m-1/technology", b"m-1/demand"}
     assert all(data_of(record)["versions"] == {"technology": 3, "demand": 3} for record in answers)
     joined = [(data_of(record)["technology_id"], data_of(record)["demand_id"]) for record in answers]

@@ -22,11 +22,13 @@ from shared.contracts.example import load_examples
 from shared.runtime.service import Service
 from tests.platform import Platform, event_headers, eventually, topics_of
 from tests.receiver import Receiver, first, hang, running_receiver, says, status
+from tests.sealed import keys, sealed
 
 SECRET, FORMER = (f"whsec_{base64.b64encode(bytes([n]) * 32).decode()}" for n in (1, 2))
 PROPOSAL = next(each.value for each in load_examples("tongtu.proposal.v1") if each.name == "valid-zh")
 QUICK: dict[str, Any] = {
     "plain_targets": True,
+    "webhook_key_file": keys().private,
     "allowed_networks": ("127.0.0.0/8",),
     "send_seconds": 1.0,
     "retry_seconds": (0.1, 0.2, 0.3),
@@ -63,7 +65,7 @@ async def configure(platform: Platform, member: str, url: str | None, version: i
     """As the registry does; returns when notify knows it. Without an address: no channel any more."""
     value, entry = None, None
     if url is not None:
-        webhook = Webhook(url=url, secrets=(SECRET, FORMER))
+        webhook = Webhook(url=url, secrets=(sealed(SECRET, member), sealed(FORMER, member)))
         chosen = Preferences(**preferences)
         entry = ChannelsConfigured(member=member, version=version, webhook=webhook, webhook_preferences=chosen)
         value = entry.model_dump_json().encode()

@@ -22,6 +22,7 @@ from shared.runtime.service import Service
 from tests.mail_examples import ANN, MEMBER, value_of
 from tests.platform import Platform, event_headers, eventually, topics_of
 from tests.receiver import Receiver, running_receiver
+from tests.sealed import keys, sealed
 from tests.smtp_server import SmtpServer, smtp_server
 
 BO = "bo@motors.example"
@@ -34,6 +35,7 @@ async def notify(platform: Platform, server: SmtpServer) -> AsyncIterator[None]:
     chosen = platform.settings(
         NotifySettings,
         plain_targets=True,
+        webhook_key_file=keys().private,
         allowed_networks=("127.0.0.0/8",),
         retry_seconds=(0.1, 0.2, 0.3),
         smtp_host=server.host,
@@ -109,7 +111,7 @@ async def test_a_message_goes_both_ways_and_one_refused_address_loses_nothing(
     platform: Platform, server: SmtpServer, receiver: Receiver
 ) -> None:
     server.behaviour.recipients = {BO: ["550 5.1.1 no such user"], ANN: ["451 4.7.1 try again later"]}
-    webhook = Webhook(url=receiver.url("hook"), secrets=("whsec_" + "A" * 32,))
+    webhook = Webhook(url=receiver.url("hook"), secrets=(sealed("whsec_" + "A" * 32, MEMBER),))
     async with notify(platform, server):
         await configure(platform, Email(addresses=(ANN, BO), language="zh"), webhook)
         await tell(platform, "e0", Receipt, "r1")  # not wanted by e-mail unless it is asked for

@@ -15,6 +15,7 @@ from pydantic import AliasChoices
 
 from shared.runtime.settings import ServiceSettings
 from tests.containers import KAFKA_IMAGE, MONGODB_IMAGE, environment_of
+from tongtu.access.webhook_keys import NOTIFY_VARIABLE, REGISTRY_VARIABLE, WebhookKeys
 from tongtu.embedded.jars import KAFKA_VERSION
 from tongtu.embedded.kafka import server_properties
 from tongtu.embedded.mongod import DOCKER_IMAGE
@@ -74,8 +75,24 @@ def test_a_service_is_given_only_variables_that_it_reads(service: str) -> None:
 
 
 def test_the_jobs_are_given_only_variables_that_are_read() -> None:
-    given = compose()["services"]["topics"]["environment"]
-    assert set(given) <= variables_of(ServiceSettings)
+    for job, more in (("topics", set[str]()), ("keys", {REGISTRY_VARIABLE})):
+        assert set(compose()["services"][job]["environment"]) <= variables_of(ServiceSettings) | more
+
+
+def test_notify_is_given_all_that_e_mail_needs_and_the_key_that_the_job_makes() -> None:
+    services, secrets = compose()["services"], compose()["secrets"]
+    given = services["notify"]["environment"]
+    needed = {name for name in variables_of(settings_of("notify")) if "_SMTP_" in name} - {"TONGTU_NOTIFY_SMTP_SECONDS"}
+    assert needed <= set(given)
+    assert services["notify"]["secrets"] == list(secrets)
+    assert [place.removeprefix("/run/secrets/") for place in re.findall(r"/run/secrets/[\w-]+", str(given))] == [
+        *secrets
+    ]
+    keys = WebhookKeys(Path("/keys"))
+    assert given[NOTIFY_VARIABLE] == str(keys.private)
+    assert services["keys"]["environment"][REGISTRY_VARIABLE] == str(keys.public)
+    assert services["keys"]["command"] == ["access", "webhook-key", "--keys", str(keys.folder)]
+    assert (services["keys"]["volumes"], services["notify"]["volumes"]) == (["keys:/keys"], ["keys:/keys:ro"])
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -85,10 +102,8 @@ def test_a_service_is_healthy_when_ready_and_stops_in_order(service: str) -> Non
     assert described["init"] is True
     assert int(described["stop_grace_period"].removesuffix("s")) > STOP_SECONDS
     assert described["restart"] == "unless-stopped"
-    assert described["depends_on"] == {
-        "topics": {"condition": "service_completed_successfully"},
-        "replica-set": {"condition": "service_completed_successfully"},
-    }
+    jobs = ("topics", "replica-set", *(["keys"] if service == "notify" else []))
+    assert described["depends_on"] == {job: {"condition": "service_completed_successfully"} for job in jobs}
 
 
 @pytest.mark.parametrize("service", SERVICES)

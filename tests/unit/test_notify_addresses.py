@@ -17,9 +17,10 @@ from services.notify.channels.delivery import Delivered, Delivery, Failed, Inbox
 from services.notify.channels.webhook import WebhookChannel
 from shared.contracts.channels import ChannelsConfigured, Webhook
 from tests.receiver import Receiver, running_receiver
+from tests.sealed import keys, sealed
 
 LOOPBACK = ip_network("127.0.0.0/8")
-SECRET = "whsec_" + "A" * 43 + "="
+SEALED = sealed("whsec_" + "A" * 43 + "=", "acme")
 NOW = datetime(2026, 3, 21, 8, 30, tzinfo=UTC)
 EVENT = InboxEvent("e1", "/services/notify", "tongtu.proposal.v1", NOW, "m1", {"match_id": "m1"})
 DELIVERY = Delivery("e1/webhook", "acme", "webhook", "", EVENT, 1, NOW)
@@ -61,8 +62,8 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 async def post(url: str, plain_targets: bool = True, allowed: Sequence[Network] = ()) -> Result:
-    configuration = ChannelsConfigured(member="acme", version=1, webhook=Webhook(url=url, secrets=(SECRET,)))
-    return await WebhookChannel(5.0, plain_targets, allowed).send(configuration, [DELIVERY])
+    configuration = ChannelsConfigured(member="acme", version=1, webhook=Webhook(url=url, secrets=(SEALED,)))
+    return await WebhookChannel(keys().private, 5.0, plain_targets, allowed).send(configuration, [DELIVERY])
 
 
 HOSTS = [
@@ -121,10 +122,10 @@ async def test_names_that_nobody_resolves_hold_back_no_others(
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     port = receiver.address.rpartition(":")[2]
-    channel = WebhookChannel(60.0, plain_targets=True, allowed=[LOOPBACK])
+    channel = WebhookChannel(keys().private, 60.0, plain_targets=True, allowed=[LOOPBACK])
 
     async def send(url: str) -> Result:
-        configuration = ChannelsConfigured(member="acme", version=1, webhook=Webhook(url=url, secrets=(SECRET,)))
+        configuration = ChannelsConfigured(member="acme", version=1, webhook=Webhook(url=url, secrets=(SEALED,)))
         return await channel.send(configuration, [DELIVERY])
 
     try:

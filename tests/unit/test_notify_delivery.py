@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
 
-from services.notify.channels.delivery import Delivered, Failed, InboxEvent, Refused
+from services.notify.channels.delivery import Delivered, Delivery, Failed, InboxEvent, Refused
 from services.notify.channels.schedule import JITTER, LONGEST_DELIVERY, LONGEST_RETRY_AFTER, RECOMMENDED_WAITS, Schedule
-from services.notify.channels.webhook import result, signed, structured
+from services.notify.channels.webhook import WebhookChannel, result, signed, structured
 from services.notify.settings import NotifySettings
 from shared.contracts.channels import ChannelsConfigured, Webhook
+from tests.sealed import keys, sealed
 
 NOW = datetime(2026, 3, 21, 8, 30, tzinfo=UTC)
 EVENT = InboxEvent("0f3a", "/services/notify", "tongtu.proposal.v1", NOW, "m1", {"title": "薄膜", "score": 0.8})
@@ -112,11 +114,24 @@ def test_body_is_a_cloud_event_and_the_same_each_time() -> None:
 
 
 def test_secrets_are_not_shown_where_a_configuration_is() -> None:
-    secret = f"whsec_{'A' * 43}="
+    secret = sealed(f"whsec_{'A' * 43}=", "acme")
     configuration = ChannelsConfigured(
         member="acme", version=1, webhook=Webhook(url="https://hooks.example.com/", secrets=(secret,))
     )
     assert secret not in repr(configuration) + str(configuration)
+
+
+@pytest.mark.parametrize("key_file", [None, keys().public])
+async def test_a_secret_that_cannot_be_opened_is_said_and_does_not_count_against_the_receiver(
+    key_file: Path | None,
+) -> None:
+    webhook = Webhook(url="https://hooks.example.com/", secrets=(sealed(f"whsec_{'A' * 43}=", "acme"),))
+    configuration = ChannelsConfigured(member="acme", version=1, webhook=webhook)
+    delivery = Delivery("e/webhook", "acme", "webhook", "", EVENT, 1, NOW)
+    found = await WebhookChannel(key_file, 5.0).send(configuration, [delivery])
+    assert isinstance(found, Failed)
+    assert "TONGTU_NOTIFY_WEBHOOK_KEY_FILE" in found.reason
+    assert found.alive
 
 
 def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from services.notify.channels.delivery import Delivered, Delivery, Failed, Inbox
 from services.notify.channels.webhook import WebhookChannel
 from shared.contracts.channels import ChannelsConfigured, Webhook
 from tests.platform import eventually
+from tests.sealed import keys, sealed
 from tongtu.channels import new_webhook_secret, rotated
 from tongtu.embedded.ports import free_port
 
@@ -46,21 +47,22 @@ async def test_receiver_takes_each_message_once_and_refuses_what_is_not_signed_f
     receiver: tuple[str, subprocess.Popen[str]],
 ) -> None:
     url, process = receiver
-    channel = WebhookChannel(5.0, plain_targets=True, allowed=[ip_network("127.0.0.0/8")])
+    channel = WebhookChannel(keys().private, 5.0, plain_targets=True, allowed=[ip_network("127.0.0.0/8")])
 
     async def send(webhook: Webhook, id: str) -> object:
         configuration = ChannelsConfigured(member="acme", version=1, webhook=webhook)
         return await channel.send(configuration, [replace(DELIVERY, event=replace(EVENT, id=id))])
 
-    former = Webhook(url=url, secrets=(SECRET,))
+    former = Webhook(url=url, secrets=(sealed(SECRET, "acme"),))
 
     async def listens() -> bool:
         return await send(former, "e1") == Delivered(204)
 
     await eventually(listens, what="the receiver of the documentation")
     assert await send(former, "e1") == Delivered(204)  # a repetition
-    assert await send(rotated(former), "e2") == Delivered(204)
-    refused = await send(rotated(rotated(former)), "e3")
+    newer, newest = (sealed(new_webhook_secret(), "acme") for _ in range(2))
+    assert await send(rotated(former, newer), "e2") == Delivered(204)
+    refused = await send(rotated(rotated(former, newer), newest), "e3")
     assert isinstance(refused, Failed)
     assert refused.status == 401
     process.kill()

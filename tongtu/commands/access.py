@@ -42,6 +42,36 @@ def apply(
         say(f"{service}: TONGTU_KAFKA_USER={login.user} TONGTU_KAFKA_PASSWORD_FILE={login.password_file}")
 
 
+@group.command(name="webhook-key")
+def webhook_key(
+    keys: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where the two files are; those that are missing are made.")
+    ] = None,
+    renew: Annotated[
+        bool,
+        typer.Option("--renew", help="Seal with a new key from now on; notify still opens what was sealed before."),
+    ] = False,
+) -> None:
+    """Make the keys that webhook secrets are sealed with: a public one for members channels, a private one for notify.
+
+    `tongtu up` does it by itself.
+    """
+    from shared.runtime.sealing import SealingKeyError
+    from tongtu.access.webhook_keys import NOTIFY_VARIABLE, REGISTRY_VARIABLE, WebhookKeys
+    from tongtu.embedded.home import default_home
+    from tongtu.errors import CommandError
+    from tongtu.output import say
+
+    files = WebhookKeys(keys.absolute()) if keys else WebhookKeys.at(default_home())
+    try:
+        files.renew() if renew else files.make()
+    except (OSError, SealingKeyError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CommandError(f"{files.private} cannot be used ({reason}): name another folder with --keys") from None
+    say(f"notify: {NOTIFY_VARIABLE}={files.private}")
+    say(f"members channels: {REGISTRY_VARIABLE}={files.public}")
+
+
 @group.command(name="list")
 def list_rules(json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False) -> None:
     """Show every user, and what it may do."""

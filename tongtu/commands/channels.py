@@ -167,6 +167,7 @@ async def _set(
     id: str, way: Way, given: dict[str, Any], preferred: dict[str, Any], forget: bool, file: Path | None
 ) -> None:
     from tongtu import channels
+    from tongtu.access.webhook_keys import sealed
     from tongtu.output import say
     from tongtu.reading import Reader
     from tongtu.target import target
@@ -176,7 +177,9 @@ async def _set(
     async with Reader(where) as reader:
         present = await _entry(reader, id)
     secret = channels.new_webhook_secret() if way is Way.WEBHOOK and present.webhook is None else None
-    wanted = channels.changed(present, way, {**given, **({"secrets": [secret]} if secret else {})}, preferred, forget)
+    if secret is not None:
+        given = {**given, "secrets": [sealed(secret, present.purpose, where)]}
+    wanted = channels.changed(present, way, given, preferred, forget)
     async with Writer(where) as writer:
         await channels.publish(writer, wanted)
     say(f"{id}: {way} is set (version {wanted.version}); it gets what comes into its inbox from now on")
@@ -213,6 +216,7 @@ async def _remove(id: str, way: Way | None) -> None:
 
 async def _rotate_secret(id: str, file: Path | None) -> None:
     from tongtu import channels
+    from tongtu.access.webhook_keys import sealed
     from tongtu.reading import Reader
     from tongtu.target import target
     from tongtu.writing import Writer
@@ -222,7 +226,8 @@ async def _rotate_secret(id: str, file: Path | None) -> None:
         present = await _entry(reader, id)
     if present.webhook is None:
         raise CommandError(f"{id} has no webhook: `tongtu members channels set {id} webhook --url URL` makes one")
-    webhook = channels.rotated(present.webhook)
+    secret = channels.new_webhook_secret()
+    webhook = channels.rotated(present.webhook, sealed(secret, present.purpose, where))
     async with Writer(where) as writer:
         await channels.publish(writer, present.model_copy(update={"webhook": webhook, "version": present.version + 1}))
-    hand_over(_secret_text(id, webhook.secrets[0]), file)
+    hand_over(_secret_text(id, secret), file)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from shared.runtime.topics import apply_topics, load_topics
+from tongtu.access.webhook_keys import NOTIFY_VARIABLE, WebhookKeys
 from tongtu.embedded.infrastructure import Infrastructure, infrastructure
 from tongtu.embedded.lock import Addresses
 from tongtu.embedded.ports import HOST, choose_port
@@ -114,7 +116,16 @@ def platform(
 
 
 def _environments(target: Target, home: Path, tell: Callable[[str], None]) -> Callable[[str], dict[str, str]]:
-    """What has each service join the platform: on a secured Kafka, as its own user."""
+    """What has each service join the platform: on a secured Kafka as its own user; notify with a key for secrets."""
+    joins = _joining(target, home, tell)
+    if os.environ.get(NOTIFY_VARIABLE):
+        return joins
+    keys = WebhookKeys.at(home)
+    keys.make()
+    return lambda service: joins(service) | ({NOTIFY_VARIABLE: str(keys.private)} if service == "notify" else {})
+
+
+def _joining(target: Target, home: Path, tell: Callable[[str], None]) -> Callable[[str], dict[str, str]]:
     if target.login is None:
         return lambda service: target.environment
     from tongtu.access.services import apply_access  # librdkafka is loaded only where it is needed

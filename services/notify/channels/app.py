@@ -23,7 +23,11 @@ def assemble_channels(service: Service, settings: NotifySettings) -> None:
     email = EmailChannel(settings)
     channels: dict[ChannelName, Channel] = {
         "webhook": WebhookChannel(
-            settings.send_seconds, settings.plain_targets, settings.allowed_networks, look_ups=settings.sends
+            settings.webhook_key_file,
+            settings.send_seconds,
+            settings.plain_targets,
+            settings.allowed_networks,
+            look_ups=settings.sends,
         ),
         "email": email,
         "digest": email,

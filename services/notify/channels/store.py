@@ -43,6 +43,8 @@ class DeliveryStore:
         for name in (CHANNELS, DELIVERIES, DIGEST_MESSAGES, ENDPOINTS):
             if name not in existing:
                 await self._database.create_collection(name)
+        in_clear = {"entry.webhook.secrets": {"$regex": "^whsec_"}}  # of before secrets were sealed: to be set anew
+        await self._database[CHANNELS].update_many(in_clear, {"$set": {"entry.webhook": None}})
         await self._deliveries.create_index([("due", 1), ("endpoint", 1)], partialFilterExpression=_DUE)
         await self._deliveries.create_index([("endpoint", 1), ("due", 1)], partialFilterExpression=_DUE)
         await self._deliveries.create_index([("member", 1), ("first_due", -1)])

@@ -5,10 +5,12 @@ https://www.standardwebhooks.com and https://github.com/cloudevents/spec/blob/v1
 
 from __future__ import annotations
 
+import contextlib
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -19,6 +21,7 @@ from services.notify.channels.addresses import ForbiddenAddress, Network, guarde
 from services.notify.channels.delivery import LONGEST_REASON, Delivered, Delivery, Failed, InboxEvent, Refused, Result
 from services.notify.channels.names import Names
 from shared.contracts.channels import ChannelsConfigured
+from shared.runtime.sealing import NotOpenedError, Opener, SealingKeyError
 
 CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"
 GONE = 410
@@ -33,12 +36,18 @@ class WebhookChannel:
     """
 
     def __init__(
-        self, seconds: float, plain_targets: bool = False, allowed: Sequence[Network] = (), look_ups: int = 32
+        self,
+        key_file: Path | None,
+        seconds: float,
+        plain_targets: bool = False,
+        allowed: Sequence[Network] = (),
+        look_ups: int = 32,
     ) -> None:
-        """`seconds` for a delivery from its name's look-up to the answer's status; `plain_targets` allows http.
+        """`key_file` opens members' secrets; `plain_targets` allows http.
 
-        `look_ups` of names go on at a time.
+        `seconds` for a delivery from its name's look-up to the answer's status; `look_ups` of names go on at a time.
         """
+        self._opener = None if key_file is None else Opener(key_file)
         self.seconds = seconds
         self._timeout = aiohttp.ClientTimeout(total=seconds)
         self._plain_targets = plain_targets
@@ -58,11 +67,21 @@ class WebhookChannel:
             return Refused("the address is not https")
         (delivery,) = deliveries
         body = structured(delivery.event)
-        headers = {**signed(delivery.event.id, body, webhook.secrets, datetime.now(UTC)), "Content-Type": CONTENT_TYPE}
+        secrets = list(self._opened(webhook.secrets, configuration.purpose))
+        if not secrets:
+            return Failed("its secret cannot be opened: see TONGTU_NOTIFY_WEBHOOK_KEY_FILE", alive=True)
+        headers = {**signed(delivery.event.id, body, secrets, datetime.now(UTC)), "Content-Type": CONTENT_TYPE}
         try:
             return await self._post(webhook.url, body, headers)
         except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
             return Failed(_reason(error))
+
+    def _opened(self, sealed: Sequence[str], purpose: str) -> Iterator[str]:
+        """Those of the secrets that a key of this service opens."""
+        if self._opener is not None:
+            for each in sealed:
+                with contextlib.suppress(NotOpenedError, SealingKeyError):
+                    yield self._opener.open(each, purpose)
 
     async def _post(self, url: str, body: str, headers: dict[str, str]) -> Result:
         # A connector for each delivery: no look-up of a name, connection or cookie is shared between members.
