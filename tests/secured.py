@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 import time
 import uuid
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from shared.runtime.login import Login
 from tests.command_line import CommandLine
 from tests.platform import Platform
 from tongtu.embedded import infrastructure
+from tongtu.target import login_at
 
 LIMIT_SECONDS = 60.0
 REAUTHENTICATION_SECONDS = 5.0
@@ -49,10 +51,9 @@ def secured_broker(home: Path) -> Generator[SecuredBroker]:
             environment.delenv(name)
         options: dict[str, Any] = {"secure": True, "reauthentication_seconds": REAUTHENTICATION_SECONDS}
         with infrastructure(home, fresh=True, **options) as started:
-            user, file = started.addresses.kafka_user, started.addresses.kafka_password_file
-            assert user is not None
-            assert file is not None
-            yield SecuredBroker(started.addresses.kafka, started.addresses.mongodb, Login(user, Path(file)))
+            login = login_at(started.addresses)
+            assert login is not None
+            yield SecuredBroker(started.addresses.kafka, started.addresses.mongodb, login)
 
 
 class SecuredPlatform(Platform):
@@ -83,7 +84,8 @@ class SecuredPlatform(Platform):
     def service(self, name: str) -> Settings:
         """librdkafka settings of a service."""
         user = self.prefix + name
-        return {"bootstrap.servers": self.kafka, **Login(user, self.passwords / user).for_librdkafka()}
+        login = replace(self.login, user=user, password_file=self.passwords / user)
+        return {"bootstrap.servers": self.kafka, **login.for_librdkafka()}
 
     def add(self, member: str) -> Settings:
         """Registers a member; the settings that it is told."""
@@ -101,7 +103,7 @@ def librdkafka_settings(text: str) -> dict[str, str]:
     """What a member copies out of what it was told, for librdkafka."""
     block = text.split("# Kafka, clients on librdkafka", 1)[1].splitlines()[1:]
     lines = [line for line in block[: block.index("")] if line] if "" in block else [line for line in block if line]
-    return dict(line.split("=", 1) for line in lines)
+    return dict(line.replace(r"\n", "\n").split("=", 1) for line in lines)
 
 
 def without_group(settings: Settings) -> dict[str, Any]:
@@ -164,9 +166,11 @@ class Foreign:
 
 
 async def _fetched(settings: Settings, topics: Sequence[str]) -> dict[str, str | None]:
+    trusted = {"cafile": settings.get("ssl.ca.location"), "cadata": settings.get("ssl.ca.pem")}
     client = AIOKafkaClient(
         bootstrap_servers=settings["bootstrap.servers"],
         security_protocol=settings["security.protocol"],
+        ssl_context=ssl.create_default_context(**trusted),
         sasl_mechanism=settings["sasl.mechanism"],
         sasl_plain_username=settings["sasl.username"],
         sasl_plain_password=settings["sasl.password"],

@@ -23,6 +23,7 @@ _WITH_A_WAY_OUT = frozenset(
     }
 )
 _START_IT = "start it, or correct the address in the environment (TONGTU_KAFKA, TONGTU_MONGODB)"
+_IF_BY_TLS = "; where it speaks TLS, TONGTU_KAFKA_CA_FILE must name its authority"
 
 
 def explained(error: BaseException) -> str | None:
@@ -42,7 +43,7 @@ def explained(error: BaseException) -> str | None:
     if driver == "aiokafka":
         if name in ("KafkaConnectionError", "NodeNotReadyError", "RequestTimedOutError"):
             servers = ", ".join(f"{host}:{port}" for host, port in re.findall(r"\('([^']+)', (\d+)", str(error)))
-            return f"Kafka does not answer ({servers or _words(error)}): {_START_IT}"
+            return f"Kafka does not answer ({servers or _words(error)}): {_START_IT}{_IF_BY_TLS}"
         return f"Kafka refuses what was asked: {_words(error)}"
     if isinstance(error, TimeoutError):
         return "Kafka or MongoDB did not answer in time: see `tongtu status`"

@@ -85,4 +85,5 @@ def login_at(addresses: Addresses) -> Login | None:
     """The administrator's login at embedded servers; None where they are not secured."""
     if addresses.kafka_user is None or addresses.kafka_password_file is None:
         return None
-    return Login(addresses.kafka_user, Path(addresses.kafka_password_file))
+    authority = Path(addresses.kafka_ca_file) if addresses.kafka_ca_file else None
+    return Login(addresses.kafka_user, Path(addresses.kafka_password_file), authority)

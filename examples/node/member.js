@@ -48,7 +48,7 @@ async function exchange(login, paths) {
   const own = login["group.id"].replace(/\.[^.]*$/, ""); // "member.<id>": the group and both topics begin so
   const kafka = new Kafka({
     brokers: login["bootstrap.servers"].split(","),
-    ssl: login["security.protocol"] === "SASL_SSL",
+    ssl: login["security.protocol"] === "SASL_SSL" && { ca: login["ssl.ca.pem"]?.replaceAll("\\n", "\n") },
     sasl: { mechanism: "scram-sha-512", username: login["sasl.username"], password: login["sasl.password"] },
     logLevel: logLevel.NOTHING, // every error that ends something is shown below
   });

@@ -19,13 +19,16 @@ def settings(file: str) -> dict[str, Any]:
     """The lines for librdkafka from what `tongtu members add` hands over; the file may hold all of it."""
     with open(file, encoding="utf-8") as lines:
         named = dict(line.strip().split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
-    named.pop("sasl.jaas.config", None)  # the same login, as clients in Java want it
+    for name in ("sasl.jaas.config", "ssl.truststore.type", "ssl.truststore.certificates"):
+        named.pop(name, None)  # the same, as clients in Java want it
+    if "ssl.ca.pem" in named:
+        named["ssl.ca.pem"] = named["ssl.ca.pem"].replace(r"\n", "\n")
     return named | {"error_cb": refused}
 
 
 def refused(error: KafkaError) -> None:
-    """librdkafka tries to connect again and again; with a wrong password that leads nowhere."""
-    if error.code() == KafkaError._AUTHENTICATION:
+    """librdkafka tries to connect again and again; with a wrong password, or to a stranger, that leads nowhere."""
+    if error.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL):
         raise KafkaException(error)
 
 

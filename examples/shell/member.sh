@@ -17,9 +17,14 @@ group=$(sed -n 's/^group\.id=//p' "$configuration" | tail -n 1)
 own=${group%.*}        # "member.<id>": the names of the group and of both topics begin so
 position=$own.position # a file with the offset of the next message to handle; so no consumer group is needed
 
+# The certificate of whom Kafka must be certified by. It is long for a line of kcat's files, and no secret.
+authority=$(sed -n 's/^ssl\.ca\.pem=//p' "$configuration" | tail -n 1)
+authority=${authority//\\n/$'\n'}
+
 # kcat gets the login in a file that exists for it alone, never as an argument, which every user of the machine can see.
 kafka() {
-  exec kcat -q -F <(grep -E '^(bootstrap|security|sasl|ssl)\.' "$configuration" | grep -v '^sasl\.jaas') -v "$@"
+  exec kcat -q -F <(grep -E '^(bootstrap|security|sasl)\.' "$configuration" | grep -v '^sasl\.jaas') \
+    ${authority:+-X "ssl.ca.pem=$authority"} -v "$@"
 }
 
 # Returns once the event is in the log on all replicas; if anything fails, send it again under the same id.

@@ -24,6 +24,11 @@ class ServiceSettings(BaseSettings):
         Path | None, Field(validation_alias=AliasChoices("TONGTU_KAFKA_PASSWORD_FILE", "kafka_password_file"))
     ] = None
     """The file whose first line is that user's password. A file: environments and arguments are seen by more."""
+    kafka_ca_file: Annotated[
+        Path | None, Field(validation_alias=AliasChoices("TONGTU_KAFKA_CA_FILE", "kafka_ca_file"))
+    ] = None
+    """PEM file of the authorities that may certify Kafka, or `system` for those that the system trusts; with it every
+    connection to Kafka is TLS and verifies the host name, without it none is."""
     mongodb: Annotated[str, Field(validation_alias=AliasChoices("TONGTU_MONGODB", "mongodb"))] = (
         "mongodb://127.0.0.1:27117/?replicaSet=rs0"
     )
@@ -54,6 +59,8 @@ class ServiceSettings(BaseSettings):
     def _user_and_password_go_together(self) -> Self:
         if (self.kafka_user is None) != (self.kafka_password_file is None):
             raise ValueError("TONGTU_KAFKA_USER and TONGTU_KAFKA_PASSWORD_FILE go together: set both, or neither")
+        if self.kafka_ca_file is not None and self.kafka_user is None:
+            raise ValueError("TONGTU_KAFKA_CA_FILE needs TONGTU_KAFKA_USER: over TLS, too, Kafka asks for a login")
         return self
 
     @property
@@ -61,7 +68,7 @@ class ServiceSettings(BaseSettings):
         """How this process logs in to Kafka; None where Kafka is not secured."""
         if self.kafka_user is None or self.kafka_password_file is None:
             return None
-        return Login(self.kafka_user, self.kafka_password_file)
+        return Login(self.kafka_user, self.kafka_password_file, self.kafka_ca_file)
 
     @property
     def kafka_security(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 import yaml
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import (
@@ -35,6 +37,7 @@ from confluent_kafka.admin import (
 
 from shared.runtime.topics import TOPICS_FILE, load_topics
 from tests.command_line import CommandLine
+from tests.relay import Relay, relay
 from tests.secured import (
     LIMIT_SECONDS,
     READ_SECONDS,
@@ -301,7 +304,7 @@ def logs_in(settings: Settings) -> tuple[bool, str]:
         else:
             return True, ""
     said = (each for each in foreign.said if "ALL_BROKERS_DOWN" not in each)
-    return False, "; ".join(sorted({re.sub(r"sasl_plaintext.*?: |\(after .*?\)|\d+", "", each) for each in said}))
+    return False, "; ".join(sorted({re.sub(r"sasl_ssl.*?: |\(after .*?\)|\d+", "", each) for each in said}))
 
 
 def test_wrong_password_is_refused_in_the_same_words_as_an_unknown_user(acme: Settings) -> None:
@@ -319,12 +322,14 @@ def test_wrong_password_is_refused_in_the_same_words_as_an_unknown_user(acme: Se
     "changes",
     [
         {"security.protocol": "PLAINTEXT"},
+        {"security.protocol": "SASL_PLAINTEXT"},
+        {"security.protocol": "SSL"},
         {"sasl.mechanism": "PLAIN"},
         {"sasl.mechanism": "SCRAM-SHA-256"},
         {"sasl.mechanism": "PLAIN", "sasl.username": "broker", "sasl.password": "broker"},
         {"sasl.username": "admin", "sasl.password": "admin"},
     ],
-    ids=["anonymous", "plain", "weaker-scram", "as-the-node", "as-the-administrator"],
+    ids=["anonymous", "without-tls", "without-a-login", "plain", "weaker-scram", "as-the-node", "as-the-administrator"],
 )
 def test_nobody_comes_in_another_way(acme: Settings, changes: dict[str, str]) -> None:
     assert not logs_in({**acme, **changes})[0]
@@ -337,16 +342,65 @@ def test_listeners_of_the_node_know_the_node_alone(broker: SecuredBroker, acme: 
     listeners = dict(re.findall(r"(\w+)://([\d.]+:\d+)", node.read_text()))
     for name in ("NODE", "CONTROLLER"):
         for mechanism in ("PLAIN", "SCRAM-SHA-512"):
-            assert not logs_in({**acme, "bootstrap.servers": listeners[name], "sasl.mechanism": mechanism})[0]
+            own = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": mechanism}
+            assert not logs_in({**acme, **own, "bootstrap.servers": listeners[name]})[0]
+
+
+@pytest.fixture
+def between(broker: SecuredBroker) -> Iterator[Relay]:
+    """Somebody with a certificate for the broker's name, from an authority that has nothing to do with it."""
+    own = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("localhost", "127.0.0.1").configure_cert(own)
+    with relay(broker.kafka, own) as running:
+        yield running
+
+
+def test_member_tells_nothing_to_who_stands_between_it_and_the_broker(acme: Settings, between: Relay) -> None:
+    through = {**acme, "bootstrap.servers": between.address}
+    entered, said = logs_in(through)
+    assert not entered
+    assert "certificate verify failed" in said
+    assert between.heard == b""
+    careless = logs_in({**through, "enable.ssl.certificate.verification": False})
+    assert careless == (True, "")
+    assert acme["sasl.username"].encode() in between.heard
+
+
+def test_own_clients_tell_nothing_to_who_stands_between(platform: SecuredPlatform, between: Relay) -> None:
+    line = CommandLine({**platform.environment, "TONGTU_KAFKA": between.address}).refusal("members", "list")
+    assert "TONGTU_KAFKA_CA_FILE" in line
+    entered, said = logs_in({**platform.administrator, "bootstrap.servers": between.address})
+    assert not entered
+    assert "certificate verify failed" in said
+    assert between.heard == b""
+
+
+def test_certificate_is_good_for_the_brokers_own_name_alone(broker: SecuredBroker, acme: Settings) -> None:
+    with relay(broker.kafka, host="127.0.0.2") as elsewhere:
+        through = {**acme, "bootstrap.servers": elsewhere.address}
+        entered, said = logs_in(through)
+        assert not entered
+        assert "certificate verify failed" in said
+        assert logs_in({**through, "ssl.endpoint.identification.algorithm": "none"}) == (True, "")
+
+
+def test_not_even_the_users_name_can_be_read_on_the_way(broker: SecuredBroker, acme: Settings) -> None:
+    with relay(broker.kafka) as wire:
+        assert logs_in({**acme, "bootstrap.servers": wire.address}) == (True, "")
+        assert len(wire.heard) > 100
+        assert acme["sasl.username"].encode() not in wire.heard
 
 
 def test_no_password_is_in_a_log_or_in_an_argument(broker: SecuredBroker, platform: SecuredPlatform) -> None:
     import psutil
 
     home = broker.login.password_file.parents[2]
+    certificates = home / "kafka" / "certificates"
     files = [*broker.login.password_file.parent.iterdir(), *platform.passwords.iterdir()]
-    secrets = [file.read_text().strip() for file in files]
-    assert len(secrets) >= 2 + len(SERVICES)
+    keys = [certificates / name for name in ("issuer.pem", "node.pem")]
+    secrets = [file.read_text().strip() for file in files] + [file.read_text().splitlines()[1] for file in keys]
+    assert len(secrets) >= 2 + len(SERVICES) + len(keys)
+    files += keys
     assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
     arguments = "\n".join(" ".join(each.info["cmdline"] or ()) for each in psutil.process_iter(["cmdline"]))
     logs = "\n".join(file.read_text(errors="replace") for file in (home / "logs").iterdir())

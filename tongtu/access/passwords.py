@@ -28,10 +28,10 @@ def write_private(file: Path, text: str) -> None:
     new.replace(file)
 
 
-def kept_login(folder: Path, user: str) -> Login:
+def kept_login(folder: Path, user: str, ca_file: Path | None = None) -> Login:
     """The user's login; its password is made and written into a file of the folder the first time."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = folder / user
     if not file.exists():
         write_private(file, f"{new_secret()}\n")
-    return Login(user, file)
+    return Login(user, file, ca_file)

@@ -43,12 +43,13 @@ async def apply_access(target: Target, passwords: Path) -> Applied:
     LoginError.
     """
     broker = administration(target)
+    authority = target.login.ca_file if target.login else None
     wanted = await _wanted(target)
     names = {service: user_of_service(service, target.prefix) for service in services(load_topics())}
     present = frozenset(rule for rule in broker.rules() if rule.user in names.values())
     broker.allow(wanted - present)
     broker.forbid(present - wanted)
-    logins = {service: kept_login(passwords, user) for service, user in names.items()}
+    logins = {service: kept_login(passwords, user, authority) for service, user in names.items()}
     for login in logins.values():
         broker.set_password(login.user, login.password())
     return Applied(logins, wanted - present, present - wanted)

@@ -39,7 +39,7 @@ def apply(
         for rule in sorted(rules):
             say(f"{word} {rule}")
     for service, login in applied.logins.items():
-        say(f"{service}: TONGTU_KAFKA_USER={login.user} TONGTU_KAFKA_PASSWORD_FILE={login.password_file}")
+        say(f"{service}: {' '.join('='.join(variable) for variable in login.environment.items())}")
 
 
 @group.command(name="webhook-key")

@@ -12,7 +12,7 @@ Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 def up(
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when all is ready; `down` stops it.")] = False,
     secure: Annotated[
-        bool, typer.Option("--secure", help="Kafka asks for a login, and each user may do only what it must.")
+        bool, typer.Option("--secure", help="Kafka asks for a login over TLS, and each user may do only what it must.")
     ] = False,
 ) -> None:
     """Start Kafka, MongoDB and every service, until Ctrl-C.

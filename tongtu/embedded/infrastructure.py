@@ -68,7 +68,7 @@ def infrastructure(
     with one line for the user if something is missing, in use or does not start.
     """
     kafka_address, mongodb_address = os.environ.get("TONGTU_KAFKA"), os.environ.get("TONGTU_MONGODB")
-    login = (os.environ.get("TONGTU_KAFKA_USER"), os.environ.get("TONGTU_KAFKA_PASSWORD_FILE")) if kafka_address else ()
+    login = [os.environ.get(f"TONGTU_KAFKA_{name}") for name in ("USER", "PASSWORD_FILE", "CA_FILE") if kafka_address]
     if secure and kafka_address:
         raise EmbeddedError(
             "the Kafka in TONGTU_KAFKA cannot be secured from here: leave --secure out; docs/security.md says how to "
@@ -116,7 +116,8 @@ def infrastructure(
                 security=security,
             )
             if security is not None:
-                login = (security.administrator.user, str(security.administrator.password_file))
+                administrator = security.administrator
+                login = [administrator.user, str(administrator.password_file), str(administrator.ca_file)]
         if mongodb:
             progress(f"MongoDB: starting on port {mongodb_port}")
         if kafka:
@@ -137,15 +138,15 @@ def _heap() -> int:
 
 
 def _security(home: Path, secure: bool, taken: Sequence[int], seconds: float) -> NodeSecurity | None:
-    passwords = home / "kafka" / "passwords"
+    folder = home / "kafka"
     if not secure:
-        if is_secured(passwords):
+        if is_secured(folder):
             raise EmbeddedError(
                 f"the Kafka in {home} was secured, and without that everybody here could read it: start it with "
                 "--secure, or set TONGTU_HOME to another folder"
             )
         return None
-    return NodeSecurity(passwords, free_port(taken), seconds)
+    return NodeSecurity(folder, free_port(taken), seconds)
 
 
 def _start(stack: ExitStack, servers: Sequence[Server]) -> None:

@@ -21,13 +21,15 @@ _LEFTOVER_LIMIT = 10.0  # seconds in which the servers of a killed program are g
 class Addresses:
     """Where clients connect: Kafka's bootstrap servers and MongoDB's connection string.
 
-    Where Kafka is secured, also its administrator's name and the file with the password.
+    Where Kafka is secured, also its administrator's name, the file with the password, and that of the authority that
+    certified Kafka.
     """
 
     kafka: str
     mongodb: str
     kafka_user: str | None = None
     kafka_password_file: str | None = None
+    kafka_ca_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
