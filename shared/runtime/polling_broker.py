@@ -12,10 +12,13 @@ from faststream.kafka.message import KafkaMessage as BatchMessage
 
 from shared.streaming.polling_consumer import PollingConsumer
 from shared.streaming.processor import Processor
+from shared.streaming.steady_assignor import SteadyAssignor
 
 MAX_POLL_SECONDS = 600
 METADATA_SECONDS = 3
 """How late a new topic that matches a pattern may be noticed."""
+HEARTBEATS = 10
+"""In a session. A rebalance waits until each instance has heard of it, which is at its next heartbeat."""
 FETCH_BYTES = 16 * 1024 * 1024
 PARTITION_FETCH_BYTES = 2 * 1024 * 1024
 
@@ -50,10 +53,11 @@ class PollingBroker(KafkaBroker):
             auto_offset_reset="none",
             isolation_level="read_committed",
             listener=processor,
+            partition_assignment_strategy=(SteadyAssignor,),
             parser=_raw_records,
             decoder=_as_they_came,
             session_timeout_ms=int(options.session_timeout_seconds * 1000),
-            heartbeat_interval_ms=int(options.session_timeout_seconds * 1000 / 5),
+            heartbeat_interval_ms=int(options.session_timeout_seconds * 1000 / HEARTBEATS),
             rebalance_timeout_ms=int(options.rebalance_timeout_seconds * 1000),
             max_poll_interval_ms=MAX_POLL_SECONDS * 1000,
             fetch_min_bytes=fetch_min_bytes,

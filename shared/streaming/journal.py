@@ -41,6 +41,10 @@ class Position:
         """The position while one record is processed alone."""
         return replace(self, in_hand=(offset, ends))
 
+    def released(self) -> Position:
+        """The position after its process has let it go cleanly."""
+        return replace(self, unclean_ends=0, in_hand=None)
+
     def moved(self, next: int) -> Position:
         """The position after one more transaction, which also shows that nothing hangs here any more."""
         return replace(self, next=next, sequence=self.sequence + 1, unclean_ends=0, in_hand=None)
@@ -181,6 +185,19 @@ class Journal:
             for position in positions
         ]
         await self._write_all(writes)
+
+    async def resume(self, positions: Sequence[Position], transactional_id: str, instance: str) -> None:
+        """Owns again what this process released, as if nothing had been.
+
+        Raises Fenced where anything has happened to one of them since.
+        """
+        change = {"$set": {"owners": [transactional_id], "instance": instance}}
+        await self._write_all(
+            [
+                UpdateOne({"_id": p.id, "epoch": p.epoch, "sequence": p.sequence, "next": p.next, "owners": []}, change)
+                for p in positions
+            ]
+        )
 
     async def hold(self, position: Position, reason: str) -> None:
         """Notes why a partition is not read, for the operator who has to decide (`tongtu positions`)."""

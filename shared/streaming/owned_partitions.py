@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
 from itertools import groupby
 from operator import attrgetter
@@ -19,7 +18,6 @@ from shared.streaming.item_reader import ItemReader
 from shared.streaming.journal import Journal, Position
 from shared.streaming.options import Options
 from shared.streaming.outbox import OutboxDocument
-from shared.streaming.polling_consumer import PollingConsumer
 from shared.streaming.publisher import Publisher
 from shared.streaming.publishing import Publishing
 from shared.streaming.record import Record
@@ -119,13 +117,12 @@ class OwnedPartitions:
         if timers:
             await self._settling.settle([Item(timer.origin, timer=timer) for timer in timers])
 
-    def measure_lag(self, consumer: PollingConsumer) -> None:
-        """Tells the metrics how many records are still to be read."""
-        behind: dict[str, int] = defaultdict(int)
-        for partition, position in self.positions.items():
-            end = consumer.last_stable_offset(partition)
-            behind[partition.topic] += max(0, (end or 0) - (position.next or 0))
-        metrics.lag.labels(self._group).set(sum(behind.values()))
+    def measure_lag(self, ends: Mapping[TopicPartition, int | None]) -> None:
+        """Tells the metrics how many records are still to be read; `ends` is up to where there are any."""
+        behind = (
+            max(0, (ends.get(partition) or 0) - (position.next or 0)) for partition, position in self.positions.items()
+        )
+        metrics.lag.labels(self._group).set(sum(behind))
 
     async def _settle_alone(self, item: Item) -> None:
         """Processes one record of a partition that did not survive twice; at the third crash with it, a dead letter."""

@@ -59,11 +59,27 @@ class PollingConsumer(AIOKafkaConsumer):
         await patiently("consumer.start", super().start)
         fetcher: Any = self._fetcher
         fetcher._prefetch_backoff = HOLD_BACK_SECONDS
-        fetcher._client = FetchSessions(self._client, self._assignment_in_force)
+        fetcher._client = FetchSessions(self._client, self.assignment_in_force)
 
-    def _assignment_in_force(self) -> object:
+    def assignment_in_force(self) -> Any:
+        """aiokafka's own, another object after each rebalance.
+
+        None before the first, and from the moment at which a new topic matches the pattern until the group is joined
+        again. Partitions are still owned then, and a poll is still processed, but aiokafka does not know them.
+        """
         subscription: Any = self._subscription.subscription  # None before the first, whatever aiokafka declares
         return subscription and subscription.assignment
+
+    def stable_ends(self) -> dict[TopicPartition, int | None] | None:
+        """Up to where the log is known to be committed, of each assigned partition; None while none is in force."""
+        assignment = self.assignment_in_force()
+        return assignment and {partition: assignment.state_value(partition).lso for partition in assignment.tps}
+
+    def send_to(self, places: Mapping[TopicPartition, int]) -> None:
+        """Has the partitions read from there next, those of them that are still assigned."""
+        for partition, offset in places.items():
+            if partition in self.assignment():
+                self.seek(partition, offset)
 
     async def getmany(  # type: ignore[override]
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
@@ -92,7 +108,7 @@ class PollingConsumer(AIOKafkaConsumer):
 
     async def _note_what_was_passed_over(self) -> None:
         """Where nothing came, aiokafka may still have gone on: past markers of transactions, and what was aborted."""
-        assignment: Any = self._assignment_in_force()
+        assignment = self.assignment_in_force()
         if not assignment or self.taken_assignment() is None:
             return
         places: dict[TopicPartition, int] = {}
@@ -119,8 +135,7 @@ class PollingConsumer(AIOKafkaConsumer):
                 raise
             except Exception:
                 if self.taken_assignment() == self.polled_under:
-                    for partition, records in found.items():
-                        self.seek(partition, records[0].offset)
+                    self.send_to({partition: records[0].offset for partition, records in found.items()})
                 raise
             number = self.taken_assignment()
             if found and number != self.polled_under:
@@ -140,9 +155,7 @@ class PollingConsumer(AIOKafkaConsumer):
         if not stands:
             await asyncio.sleep(IDLE_SECONDS)
             return {}
-        for partition, offset in stands.items():
-            if partition in self.assignment():
-                self.seek(partition, offset)
+        self.send_to(stands)
         try:
             async with asyncio.timeout(SEARCH_SECONDS):
                 while True:
@@ -179,11 +192,11 @@ class PollingConsumer(AIOKafkaConsumer):
             # Nothing is lost by giving up here: the partition stands where it stood, and the next poll meets it again.
             log.warning("tolerant_read_failed", topic=partition.topic, error=repr(again)[:300])
             if self.taken_assignment() == number:
-                self.seek(partition, offset)
+                self.send_to({partition: offset})
             await asyncio.sleep(IDLE_SECONDS)
             return {}
         if self.taken_assignment() != number:
             return {}  # taken over again while this was read: the partition was sent to where it stands now
         self.polled_under = number
-        self.seek(partition, next_offset)
+        self.send_to({partition: next_offset})
         return {partition: records} if records else {}

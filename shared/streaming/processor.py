@@ -7,10 +7,11 @@ Whatever fails on the way, there is one way back: take the assignment over again
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -21,13 +22,14 @@ from shared.streaming import metrics
 from shared.streaming.encoding import Encoder
 from shared.streaming.errors import Fenced, TooManyFailures
 from shared.streaming.item_reader import ItemReader
-from shared.streaming.journal import Journal
+from shared.streaming.journal import Journal, Position
 from shared.streaming.options import Options
 from shared.streaming.owned_partitions import OwnedPartitions
 from shared.streaming.polling_consumer import PollingConsumer
 from shared.streaming.publisher import Publisher
 from shared.streaming.publishing import Publishing
 from shared.streaming.record import Record
+from shared.streaming.recovery import Recovery
 from shared.streaming.subscription import Subscription, TimerHandler
 from shared.streaming.take_over import Held, TakeOver
 from shared.streaming.transaction import Transaction
@@ -35,6 +37,7 @@ from shared.streaming.transaction import Transaction
 log = structlog.get_logger(__name__)
 
 TakeOverCallback = Callable[[Collection[TopicPartition]], Awaitable[None]]
+NOTHING: Mapping[TopicPartition, Position] = MappingProxyType({})
 
 
 class Processor(ConsumerRebalanceListener):
@@ -91,15 +94,16 @@ class Processor(ConsumerRebalanceListener):
         )
         self._lock = asyncio.Lock()
         """Held by whatever works on the owned partitions: a poll, timers, a take-over, letting go."""
+        self._recovery = Recovery(group, options, self._lock)
         self._assignment = 0
+        self._released: Mapping[TopicPartition, Position] = NOTHING
+        """What was let go for the rebalance under way, with everything published."""
         self._held: list[Held] = []
         self._ready = False
         self._taken = False
         """Whether the assignment was taken over and nothing has failed since."""
         self._stopping = False
-        self._recovery: asyncio.Task[None] | None = None
         self._ticking: asyncio.Task[None] | None = None
-        self._failures = 0
         self._looked_at_held = 0.0
 
     # --- life ---------------------------------------------------------------------------------------------------
@@ -128,9 +132,8 @@ class Processor(ConsumerRebalanceListener):
         if self.consumer is not None:
             self.consumer.pause(*self.consumer.assignment())
         await self._let_go()
-        for task in (self._ticking, self._recovery):
-            if task is not None:
-                task.cancel()
+        if self._ticking is not None:
+            self._ticking.cancel()
         self._publishing.cancel()
         await self._publisher.stop()
 
@@ -146,7 +149,7 @@ class Processor(ConsumerRebalanceListener):
         self, assigned: Collection[TopicPartition]
     ) -> None:
         """Only marks: aiokafka swallows what is raised here, so the take-over is a task of its own."""
-        self._start_over()
+        self._start_over(self._released)
 
     def _stands(self) -> dict[TopicPartition, int]:
         return {tp: position.next or 0 for tp, position in self._owned.positions.items()} if self._ready else {}
@@ -156,10 +159,10 @@ class Processor(ConsumerRebalanceListener):
 
     async def _let_go(self) -> None:
         taken, self._taken = self._taken, False
+        self._released = {}
         self._assignment += 1
         self._ready = False
-        if self._recovery is not None:
-            self._recovery.cancel()
+        self._recovery.cancel()
         try:
             async with asyncio.timeout(self.options.drain_seconds), self._lock:
                 # After a failure a publish may have been dropped half-way: only a take-over finds out what came of it.
@@ -168,6 +171,7 @@ class Processor(ConsumerRebalanceListener):
                     await self._publishing.flush()
                     await self._publishing.finish()
                     await self._journal.release(list(self._owned.positions.values()))
+                    self._released = {tp: position.released() for tp, position in self._owned.positions.items()}
         except Exception as error:
             # Not a loss: whoever takes the partitions over fences this process and publishes what it left.
             log.warning("partitions_not_released", group=self.group, error=repr(error)[:200])
@@ -182,46 +186,36 @@ class Processor(ConsumerRebalanceListener):
         else:
             metrics.infrastructure_failures.labels(self.group).inc()
             log.warning("assignment_taken_again", group=self.group, error=repr(error)[:300])
-        self._failures += 1
+        self._recovery.failed()
         self._start_over()
 
-    def _start_over(self) -> None:
+    def _start_over(self, kept: Mapping[TopicPartition, Position] = NOTHING) -> None:
+        """`kept` was released for a rebalance just now; what of it is still assigned need not be taken over."""
         self._taken = False
+        self._released = {}
         self._assignment += 1
         self._ready = False
         if self.consumer is not None:
             self.consumer.pause(*self.consumer.assignment())
+        self._recovery.cancel()
         if not self._stopping:
-            self._recover()
+            attempt = partial(self._recover_once, self._assignment)
+            self._recovery.start(partial(attempt, kept), attempt)
 
-    def _recover(self) -> None:
-        if self._recovery is not None:
-            self._recovery.cancel()
-        self._recovery = asyncio.create_task(self._recover_for_ever(self._assignment))
-
-    async def _recover_for_ever(self, number: int) -> None:
-        while number == self._assignment:
-            await asyncio.sleep(self._backoff())
-            try:
-                async with self._lock:
-                    if number == self._assignment:
-                        await self._recover_once(number)
-                return
-            except Exception as error:
-                self._failures += 1
-                metrics.infrastructure_failures.labels(self.group).inc()
-                log.warning("take_over_failed", group=self.group, failures=self._failures, error=repr(error)[:300])
-
-    async def _recover_once(self, number: int) -> None:
+    async def _recover_once(self, number: int, kept: Mapping[TopicPartition, Position] = NOTHING) -> None:
         consumer = self.consumer
-        assert consumer is not None
+        if number != self._assignment or consumer is None:
+            return
         await self._publishing.drop()
-        partitions = consumer.assignment()
-        consumer.pause(*partitions)
-        assignment = await self._take_over.run(consumer, partitions)
+        in_force = consumer.assignment_in_force()
+        if in_force is None:
+            return  # the group is about to be joined again, which starts over
+        consumer.pause(*in_force.tps)
+        still = {partition: position for partition, position in kept.items() if partition in in_force.tps}
+        assignment = await self._take_over.run(consumer, in_force.tps, still)
         for callback in self._callbacks:
             await callback(list(assignment.positions))
-        if number != self._assignment:
+        if number != self._assignment or consumer.assignment_in_force() is not in_force:
             return
         for partition, position in assignment.positions.items():
             consumer.seek(partition, position.next)
@@ -235,13 +229,13 @@ class Processor(ConsumerRebalanceListener):
         self._ready = self._taken = True
         self._looked_at_held = time.monotonic()
         metrics.partitions_held.labels(self.group).set(len(self._held))
-        log.info("assignment_taken", group=self.group, partitions=len(assignment.positions), held=len(self._held))
-
-    def _backoff(self) -> float:
-        if self._failures == 0:
-            return 0.0
-        limit = min(self.options.backoff_limit_seconds, self.options.backoff_seconds * 2 ** min(self._failures, 10))
-        return random.uniform(0, limit)
+        log.info(
+            "assignment_taken",
+            group=self.group,
+            partitions=len(assignment.positions),
+            kept=len(still),
+            held=len(self._held),
+        )
 
     # --- polls --------------------------------------------------------------------------------------------------
 
@@ -253,7 +247,7 @@ class Processor(ConsumerRebalanceListener):
                 return  # drained before the assignment was taken; the records come again
             try:
                 await self._owned.take(records)
-                self._failures = 0
+                self._recovery.succeeded()
             except TooManyFailures as error:
                 self._ready = False
                 self._stop_service(error)
@@ -299,4 +293,5 @@ class Processor(ConsumerRebalanceListener):
             async with self._lock:
                 if self._ready:
                     await self._publishing.flush()
-        self._owned.measure_lag(self.consumer)
+        if (ends := self.consumer.stable_ends()) is not None:
+            self._owned.measure_lag(ends)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -49,9 +50,19 @@ class TakeOver:
         self._journal = journal
         self._publisher = publisher
 
-    async def run(self, consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition]) -> Assignment:
-        """Raises KafkaError, PyMongoError or Fenced; nothing is read from the partitions until it returns."""
+    async def run(
+        self,
+        consumer: AIOKafkaConsumer,
+        partitions: Collection[TopicPartition],
+        kept: Mapping[TopicPartition, Position] = MappingProxyType({}),
+    ) -> Assignment:
+        """Raises KafkaError, PyMongoError or Fenced; nothing is read from the partitions until it returns.
+
+        `kept` is what this process released for a rebalance, everything published, and has got back. It goes on with
+        these as they are: their documents in MongoDB say that nobody else had them.
+        """
         metrics.take_overs.labels(self._group).inc()
+        partitions = [partition for partition in partitions if partition not in kept]
         if not self._publisher.usable:
             await self._publisher.renew()
         own = self._publisher.transactional_id
@@ -70,6 +81,8 @@ class TakeOver:
         assignment = await self._place(consumer, taken.positions, committed)
         own = self._publisher.transactional_id
         await self._journal.confirm(list(assignment.positions.values()), own, self._instance)
+        await self._journal.resume(list(kept.values()), own, self._instance)
+        assignment.positions.update(kept)
         for held in assignment.held:
             log.error("partition_held", position=held.position.id, reason=held.reason, decide="tongtu positions")
             await self._journal.hold(held.position, held.reason)

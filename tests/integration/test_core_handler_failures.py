@@ -266,7 +266,7 @@ async def test_what_mongodb_refuses_for_what_is_in_it_is_the_records_fault(platf
             processor = service._processors[0]
 
             async def settled() -> bool:
-                return set(good) <= ledger.seen(platform).keys() and not processor._failures
+                return set(good) <= ledger.seen(platform).keys() and not processor._recovery._failures
 
             try:
                 await eventually(settled, 30)

@@ -8,9 +8,13 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
+import pytest
+from aiokafka.errors import KafkaError
+
 from shared.runtime.service import Service
 from shared.streaming import Event, Message, UnitOfWork
 from shared.streaming.options import Options
+from shared.streaming.processor import Processor
 from tests import ledger
 from tests.ledger import Entry, Ledger
 from tests.platform import Platform, eventually
@@ -109,6 +113,87 @@ async def test_a_member_topic_that_appears_is_read_from_its_first_record(platfor
             await platform.produce("member.a.in", ledger.entries(range(10, 20)))
             await ledger.handled(platform, [*range(20), *range(100, 110)], 20)
             await ledger.passed_on(platform, [*range(20), *range(100, 110)])
+
+
+@asynccontextmanager
+async def of_members(platform: Platform) -> AsyncIterator[Processor]:
+    """A service that reads each member's topic; one member has said ten things, and all is published."""
+    await platform.create_topics({"member.a.in": 1, "out": 1, ledger.DEAD_LETTERS: 1, ledger.REPLAYS: 1})
+    async with ledger.ledger(platform) as service:
+        service.on_raw(r"^member\.[a-z]+\.in$", RawLedger().take)
+        async with platform.running(service):
+            await platform.produce("member.a.in", ledger.entries(range(10)))
+            await ledger.handled(platform, range(10))
+            await ledger.nothing_waits(platform)
+            yield service._processors[0]
+
+
+def epochs(platform: Platform) -> dict[str, int]:
+    """By topic, how often its partition was taken over."""
+    found = platform.database(ledger.SERVICE)["positions"].find()
+    return {position["topic"].removeprefix(platform.prefix): position["epoch"] for position in found}
+
+
+async def test_a_new_topic_leaves_the_others_as_they_are(platform: Platform) -> None:
+    async with of_members(platform):
+        before = epochs(platform)
+        await platform.create_topics({"member.b.in": 1})
+        await platform.produce("member.b.in", [ledger.entry(n, "b") for n in range(10, 20)])
+        await platform.produce("member.a.in", ledger.entries(range(20, 30)))
+        await ledger.handled(platform, range(30))
+        await ledger.passed_on(platform, range(30))
+        assert epochs(platform) == before | {"member.b.in": 1}
+
+
+@pytest.mark.parametrize("change", [{"$inc": {"epoch": 1}}, {"$set": {"owners": ["somebody"]}}])
+async def test_what_somebody_else_had_during_a_rebalance_is_taken_over(
+    platform: Platform, change: dict[str, Any]
+) -> None:
+    async with of_members(platform) as processor:
+        await processor.on_partitions_revoked([])
+        before = epochs(platform)
+        found = platform.database(ledger.SERVICE)["positions"].update_many({}, change)
+        assert found.modified_count == len(before)
+        await processor.on_partitions_assigned([])
+        await platform.produce("member.a.in", ledger.entries(range(10, 20)))
+        await ledger.handled(platform, range(20))
+        await ledger.passed_on(platform, range(20))
+        assert all(epoch > before[topic] for topic, epoch in epochs(platform).items())
+
+
+async def test_state_that_was_restored_during_a_rebalance_is_noticed(platform: Platform) -> None:
+    async with of_members(platform) as processor:
+        await processor.on_partitions_revoked([])
+        older = {"$inc": {"sequence": -1, "next": -1}}
+        platform.database(ledger.SERVICE)["positions"].update_one({"topic": f"{platform.prefix}member.a.in"}, older)
+        await processor.on_partitions_assigned([])
+
+        async def held() -> bool:
+            return bool(processor._held)
+
+        await eventually(held, what="a partition that is held back")
+
+
+async def test_what_happens_between_a_new_topic_and_its_rebalance_gives_nothing_away(platform: Platform) -> None:
+    async with of_members(platform) as processor:
+        consumer = processor.consumer
+        assert consumer is not None
+        owned, failures = set(processor._owned.positions), processor._recovery._failures
+
+        async def taken() -> bool:
+            assert not processor.is_ready or owned <= processor._owned.positions.keys(), "it is ready with nothing"
+            return processor.is_ready
+
+        # aiokafka does this as soon as it sees a topic, and knows no assignment until it has joined the group again.
+        consumer._subscription.subscribe_from_pattern({partition.topic for partition in owned})
+        assert consumer.assignment_in_force() is None
+        await processor._tick()
+        assert processor._recovery._failures == failures
+        processor._take_again(KafkaError("a publish failed"))
+        await eventually(taken)
+        await platform.produce("member.a.in", ledger.entries(range(10, 20)))
+        await ledger.handled(platform, range(20))
+        await ledger.passed_on(platform, range(20))
 
 
 async def test_a_handler_that_outlasts_the_draining_is_fenced(platform: Platform) -> None:
