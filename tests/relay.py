@@ -29,9 +29,11 @@ def relay(server: str, certificate: ssl.SSLContext | None = None, *, host: str =
     loop.set_exception_handler(lambda loop, context: None)  # of clients that leave in the middle of a handshake
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    serving = asyncio.start_server(
-        lambda *client: _join(*client, server, certificate, running), host, port, ssl=certificate
-    )
+
+    async def join(client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        await _join(client, to_client, server, certificate, running)
+
+    serving = asyncio.start_server(join, host, port, ssl=certificate)
     try:
         asyncio.run_coroutine_threadsafe(serving, loop).result()
         yield running

@@ -166,11 +166,12 @@ class Foreign:
 
 
 async def _fetched(settings: Settings, topics: Sequence[str]) -> dict[str, str | None]:
-    trusted = {"cafile": settings.get("ssl.ca.location"), "cadata": settings.get("ssl.ca.pem")}
     client = AIOKafkaClient(
         bootstrap_servers=settings["bootstrap.servers"],
         security_protocol=settings["security.protocol"],
-        ssl_context=ssl.create_default_context(**trusted),
+        ssl_context=ssl.create_default_context(
+            cafile=settings.get("ssl.ca.location"), cadata=settings.get("ssl.ca.pem")
+        ),
         sasl_mechanism=settings["sasl.mechanism"],
         sasl_plain_username=settings["sasl.username"],
         sasl_plain_password=settings["sasl.password"],

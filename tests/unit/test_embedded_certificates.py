@@ -40,15 +40,15 @@ def connect(server: ssl.SSLContext, authority: Path, name: str) -> str | None:
         trusting.wrap_bio(to_client, to_server, server_hostname=name),
         server.wrap_bio(to_server, to_client, server_side=True),
     ]
-    while sides:
-        for side in list(sides):
+    waiting = list(sides)
+    while waiting:
+        for side in list(waiting):
             try:
                 side.do_handshake()
-                sides.remove(side)
+                waiting.remove(side)
             except ssl.SSLWantReadError:
                 continue
-            version = side.version()
-    return version
+    return sides[0].version()
 
 
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1"])
