@@ -197,7 +197,6 @@ class Processor(ConsumerRebalanceListener):
         self._ready = False
         if self.consumer is not None:
             self.consumer.pause(*self.consumer.assignment())
-        self._recovery.cancel()
         if not self._stopping:
             attempt = partial(self._recover_once, self._assignment)
             self._recovery.start(partial(attempt, kept), attempt)

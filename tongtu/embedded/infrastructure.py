@@ -68,7 +68,8 @@ def infrastructure(
     with one line for the user if something is missing, in use or does not start.
     """
     kafka_address, mongodb_address = os.environ.get("TONGTU_KAFKA"), os.environ.get("TONGTU_MONGODB")
-    login = [os.environ.get(f"TONGTU_KAFKA_{name}") for name in ("USER", "PASSWORD_FILE", "CA_FILE") if kafka_address]
+    names = ("USER", "PASSWORD_FILE", "CA_FILE") if kafka_address else ()
+    login = [os.environ.get(f"TONGTU_KAFKA_{name}") for name in names]
     if secure and kafka_address:
         raise EmbeddedError(
             "the Kafka in TONGTU_KAFKA cannot be secured from here: leave --secure out; docs/security.md says how to "
