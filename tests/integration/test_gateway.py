@@ -137,7 +137,11 @@ async def test_what_kafka_does_not_acknowledge_is_503_and_goes_in_later(
         await eventually(taken, what="the event's acceptance")
         ids = [dict(record.headers)["ce_id"] for record in await platform.read("member.acme.outbox")]
         assert set(ids) == {b"before", b"meanwhile"}
-        assert (await client.get("/v1/inbox")).status_code == 200
+
+        async def read() -> bool:
+            return (await client.get("/v1/inbox")).status_code == 200
+
+        await eventually(read, what="the inbox")
 
 
 async def test_too_much_in_flight_is_refused_and_memory_given_back(
