@@ -1,6 +1,6 @@
 """Turns English text into one vector, offline, with a model that sees more in English than the multilingual one.
 
-The model is bge-small-en-v1.5 (MIT), quantised, as `weights` brings it.
+The model is all-MiniLM-L6-v2 (Apache 2.0), quantised, as `weights` brings it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from services.matching.vectors import Vector, quantised
 from services.matching.weights import english_model
 from services.matching.wordpiece import WordPieces
 
-ENCODER = "bge-small-en-1.5-q8-400"
+ENCODER = "minilm-l6-2-q8-400"
 """Names the model, the quantisation of its vectors and how much of a text they see."""
 LONGEST = 400
-"""Characters: a third cheaper than 600, and no worse beyond noise (docs/matching.md)."""
+"""Characters: a third cheaper than 600, and no worse (docs/matching.md)."""
 _MOST_TOKENS = 128
 """None of 3,000 real texts of 400 characters has more (SBIR); one of invented words would take twice as long."""
 _REMEMBERED = 4_096
@@ -54,8 +54,8 @@ class EnglishEmbedder:
                 "token_type_ids": np.zeros_like(numbers),
             },
         )
-        # The first token stands for the text (the model was trained so).
-        return quantised(np.asarray(outputs[0], dtype=np.float32)[0, 0])
+        # The mean over all tokens stands for the text (the model was trained so).
+        return quantised(np.asarray(outputs[0], dtype=np.float32)[0].mean(axis=0))
 
 
 def english_passages(title: str, body: str, is_demand: bool) -> list[str]:

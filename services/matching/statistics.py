@@ -12,7 +12,7 @@ from services.matching.latent import LatentSpace
 from services.matching.reranking import Curve, Reranker
 from services.matching.trees import Trees
 
-MODEL = Path(__file__).parent / "model" / "matching-3.npz"
+MODEL = Path(__file__).parent / "model" / "matching-4.npz"
 """Made by `python -m bench.fit_matching`, which documents where every number comes from."""
 
 
@@ -98,7 +98,7 @@ class Model:
     @property
     def method(self) -> str:
         """What a proposal names as the method of its score."""
-        return f"{self.version}-bm25+use+bge+trees-bounded"
+        return f"{self.version}-bm25+use+minilm+trees-bounded"
 
     def save(self, path: Path) -> None:
         """Writes the artefact, below a megabyte."""

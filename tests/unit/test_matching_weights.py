@@ -99,7 +99,7 @@ def test_a_folder_that_is_given_is_taken_as_it_is(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = tmp_path / "elsewhere"
-    folder = given / "bge-small-en-v1.5-q"
+    folder = given / "all-minilm-l6-v2-q"
     folder.mkdir(parents=True)
     monkeypatch.setenv("TONGTU_MATCHING_MODELS", str(given))
     with pytest.raises(FileNotFoundError, match=r"has no model\.onnx: delete it"):
