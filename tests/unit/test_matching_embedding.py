@@ -88,7 +88,7 @@ def test_in_the_catalogue_all_that_must_be_proposed_is_and_nothing_where_nothing
 
 def test_evaluation_ranks_by_the_production_code_and_measures_it(tmp_path: Path) -> None:
     technologies = [
-        {"id": "t1", "title": "Hydrogen sensor", "text": "A palladium nanowire chip measures hydrogen in one second."},
+        {"id": "t1", "title": "Hydrogen sensor", "text": "A palladium chip detects hydrogen leaks within one second."},
         {"id": "t2", "title": "轨道检测", "text": "利用轴箱加速度识别钢轨波磨。", "language": "zh"},
         {"id": "t3", "title": "Dye removal", "text": "Ozone and a catalyst decolour textile wastewater."},
     ]
@@ -148,7 +148,7 @@ def text(record: Record) -> str:
 
 def test_other_ways_of_ranking_stand_beside_and_each_pair_of_languages_by_itself(embedder: Embedder) -> None:
     technologies = [
-        {"id": "t1", "title": "Hydrogen sensor", "text": "A palladium nanowire chip measures hydrogen in one second."},
+        {"id": "t1", "title": "Hydrogen sensor", "text": "A palladium chip detects hydrogen leaks within one second."},
         {"id": "t2", "title": "氢气传感器", "text": "钯纳米线芯片一秒内测出氢气浓度。", "language": "zh"},
     ]
     demands = [{"id": "d1", "title": "Hydrogen leaks", "text": "Detect hydrogen leaks at filling stations quickly."}]
