@@ -67,7 +67,7 @@ class Intake:
                 continue
             assert isinstance(said, Statement)
             replies.take(said, decision, event)
-            if said.match_id is not None and decision == STILL_WAITING:
+            if said.match_id is not None and decision is STILL_WAITING:
                 until, kept = now + self._match_wait, _as_it_came(event)
                 store.keep_waiting(work, said.record_key, said.speaker.member, said.match_id, until, kept)
                 work.set_timer(event, WAITING, said.speaker.member, now + FIRST_LOOK, {"pause": FIRST_LOOK_SECONDS})
@@ -106,7 +106,7 @@ class Intake:
         replies = _Replies(work)
         for timer, said in waited:
             decision = said if isinstance(said, Refusal) else ledger.decide(said, now.date())
-            if isinstance(said, Statement) and decision == STILL_WAITING:
+            if isinstance(said, Statement) and decision is STILL_WAITING:
                 decision = ledger.give_up(said)
             if isinstance(decision, Refusal):
                 replies.reject(decision, timer)

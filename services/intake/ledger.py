@@ -80,6 +80,8 @@ class Ledger:
     """By member: the record keys of what waits for its match."""
     changed: dict[str, Known] = field(default_factory=dict[str, Known])
     """Records with a version that they had not before; to be stored."""
+    new: set[str] = field(default_factory=set[str])
+    """Those of them that there was no version of."""
     remembered: dict[str, Remembered] = field(default_factory=dict[str, Remembered])
     """Messages taken for the first time; to be stored."""
     forgotten: set[str] = field(default_factory=set[str])
@@ -93,7 +95,7 @@ class Ledger:
                 return _refused(statement, "id-reused", Fault("/headers/ce_id", "id_reused"))
             return Taken(ReceiptOutcome.REPEATED, before.version)
         decision = self.decide(statement, today)
-        if decision == STILL_WAITING:
+        if decision is STILL_WAITING:
             waiting = self.waiting.setdefault(statement.speaker.member, set())
             if len(waiting) >= MOST_WAITING and statement.record_key not in waiting:
                 return _refused(statement, "unknown-match", Fault("/match_id", "too_many_wait", {"most": MOST_WAITING}))
@@ -158,6 +160,8 @@ class Ledger:
         return _refused(statement, "unknown-match", Fault("/match_id", "unknown_match"))
 
     def _change(self, record_key: str, known: Known) -> None:
+        if record_key not in self.records:
+            self.new.add(record_key)
         self.records[record_key] = self.changed[record_key] = known
 
 

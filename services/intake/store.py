@@ -76,15 +76,14 @@ def save(work: UnitOfWork, ledger: Ledger, now: datetime) -> None:
     )
     if ledger.forgotten:
         work.collection(MESSAGES).write([DeleteMany({"_id": {"$in": list(ledger.forgotten)}})])
+    documents = [
+        {"_id": key, "version": known.version, "content": known.content, "expires": known.expires}
+        for key, known in ledger.changed.items()
+    ]
+    # A record that the snapshot does not hold is inserted, which costs MongoDB less than an upsert; all inserts first.
+    work.collection(RECORDS).write([InsertOne(document) for document in documents if document["_id"] in ledger.new])
     work.collection(RECORDS).write(
-        [
-            ReplaceOne(
-                {"_id": key},
-                {"_id": key, "version": known.version, "content": known.content, "expires": known.expires},
-                upsert=True,
-            )
-            for key, known in ledger.changed.items()
-        ]
+        [ReplaceOne({"_id": id}, document) for document in documents if (id := document["_id"]) not in ledger.new]
     )
 
 
