@@ -177,8 +177,9 @@ def _weights(
 
 
 def _decay(day: date, latest: date, rules: LearningParameters) -> float:
-    return 0.5 ** (max(_quarter(latest) - _quarter(day), 0) / (4 * rules.half_life.value))
+    return 0.5 ** (max(quarter_of(latest) - quarter_of(day), 0) / (4 * rules.half_life.value))
 
 
-def _quarter(day: date) -> int:
+def quarter_of(day: date) -> int:
+    """Its quarter, counted from the year 0."""
     return 4 * day.year + (day.month - 1) // 3

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from services.risk.evidence import Evidence, Weighed
+from services.risk.evidence import Evidence, Weighed, quarter_of
 from services.risk.shared_model import Gate, SharedModel, SuccessPrior
 from services.risk.stages import gates_ahead
 
@@ -136,21 +136,52 @@ def _months(base: SharedModel, evidence: Evidence) -> tuple[float, float]:
 
     Conjugate for a lognormal with both unknown (normal-inverse-gamma): the data are logarithms of real over forecast
     months, the forecast without what was learnt by then; the prior is a factor of 1 and the base's deviation, at a
-    weight of `months_weight` durations.
+    weight of `months_weight` durations. What months move until the forecast comes due adds to the variance.
     """
     start, deviation = base.learning.months_weight.value, base.months_log_sd.value
-    ratios = [
-        (math.log(report.months / (forecast.months[1] / forecast.months_factor)), weight)
-        for report, weight in evidence.months
-        if report.months and (forecast := report.forecast) and forecast.months[1] > 0
-    ]
-    n = math.fsum(weight for _, weight in ratios)
-    if not n:
+    ratios: dict[int, list[tuple[float, float]]] = defaultdict(list)
+    for report, weight in evidence.months:
+        if report.months and (forecast := report.forecast) and forecast.months[1] > 0:
+            ratio = math.log(report.months / (forecast.months[1] / forecast.months_factor))
+            ratios[quarter_of(report.day)].append((ratio, weight))
+    if not ratios:
         return base.months_factor.value, deviation
-    mean = math.fsum(weight * ratio for ratio, weight in ratios) / n
-    within = math.fsum(weight * (ratio - mean) ** 2 for ratio, weight in ratios)
+    n, mean, within = _moments([each for quarter in ratios.values() for each in quarter])
     squares = start * deviation**2 + within + start * n * mean**2 / (start + n)
-    return _rounded(math.exp(n * mean / (start + n))), _rounded(math.sqrt(squares / (start + n)))
+    variance = squares / (start + n) + _moved(base, ratios)
+    return _rounded(math.exp(n * mean / (start + n))), _rounded(math.sqrt(variance))
+
+
+def _moved(base: SharedModel, ratios: Mapping[int, Sequence[tuple[float, float]]]) -> float:
+    """By how much the mean logarithm of months moves within `months_horizon`, squared.
+
+    From all two quarters so far apart: the square of the difference of their means, less the part that is chance, at
+    the spread within quarters. The prior is no movement, at a weight of `months_weight` durations. `ratios`: by
+    quarter, with weights.
+    """
+    start, horizon = base.learning.months_weight.value, round(4 * base.learning.months_horizon.value)
+    pairs = [(quarter, quarter + horizon) for quarter in ratios if horizon and quarter + horizon in ratios]
+    if not pairs:
+        return 0.0
+    moments = {quarter: _moments(own) for quarter, own in ratios.items()}
+    # The part of a quarter's variance of one that is in its mean: 1/n for n durations of equal weight.
+    part = {quarter: math.fsum(w * w for _, w in own) / moments[quarter][0] ** 2 for quarter, own in ratios.items()}
+    free = math.fsum(n * (1 - part[quarter]) for quarter, (n, _, _) in moments.items())
+    within = math.fsum(squares for _, _, squares in moments.values())
+    variance = (start * base.months_log_sd.value**2 + within) / (start + free)
+    weights = [1 / (1 / moments[old][0] + 1 / moments[new][0]) for old, new in pairs]
+    moved = [
+        weight * ((moments[new][1] - moments[old][1]) ** 2 - variance * (part[old] + part[new]))
+        for (old, new), weight in zip(pairs, weights, strict=True)
+    ]
+    return max(math.fsum(moved), 0.0) / (start + math.fsum(weights))
+
+
+def _moments(values: Sequence[tuple[float, float]]) -> tuple[float, float, float]:
+    """Of (value, weight): the weight, the mean, and the weighted sum of squares about it."""
+    n = math.fsum(weight for _, weight in values)
+    mean = math.fsum(weight * value for value, weight in values) / n
+    return n, mean, math.fsum(weight * (value - mean) ** 2 for value, weight in values)
 
 
 def _ahead(model: SharedModel, trl: int | None) -> list[list[SuccessPrior]]:

@@ -35,9 +35,18 @@ class LearningParameters(Part):
     """The most that the outcomes of one member weigh together at one gate, and in the months. Above 0."""
     months_weight: Parameter = _assumed(10, "durations", "half the prior of a gate: durations are told more exactly")
     """What the prior of months and of their spread weighs. Above 0."""
+    months_horizon: Parameter = _assumed(
+        3,
+        "years",
+        "as long as from a first assessment to the later gates; bench.calibration tries it",
+    )
+    """The spread of months holds how far they have moved within so many years. Whole quarters; 0: they do not move."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if min(self.half_life.value, self.member_weight.value, self.months_weight.value, self.field_weight.value) <= 0:
             raise ValueError("half_life, member_weight, months_weight and field_weight of learning must be above 0")
+        quarters = 4 * self.months_horizon.value
+        if quarters < 0 or quarters != round(quarters):
+            raise ValueError("months_horizon of learning must be whole quarters, 0 or more")
         return self

@@ -200,6 +200,32 @@ def test_months_that_were_longer_lengthen_all_months_and_move_their_spread() -> 
     assert exact.months_log_sd.value == pytest.approx(BASE.months_log_sd.value * math.sqrt(0.1), rel=1e-5)
 
 
+def test_months_that_move_over_the_years_widen_the_spread_by_what_a_forecast_will_meet() -> None:
+    def of(*logarithms: float) -> SharedModel:
+        """Twenty reports for each: of so many times the forecast months, up and down by a factor of 1.2."""
+        found = [
+            report(
+                months=12 * math.exp(each) * 1.2 ** (1 if number % 2 else -1),
+                day=date(DAY.year - 6 + quarter // 4, 1 + 3 * (quarter % 4), 15),
+                forecasts={"pilot": forecast(median=12)},
+            )
+            for quarter, each in enumerate(logarithms)
+            for number in range(20)
+        ]
+        still = BASE.learning.months_horizon.model_copy(update={"value": 0})
+        standing = BASE.model_copy(update={"learning": BASE.learning.model_copy(update={"months_horizon": still})})
+        widened, alone = learn(*found), learn(*found, base=standing)
+        assert widened.months_factor == alone.months_factor
+        return math.sqrt(widened.months_log_sd.value**2 - alone.months_log_sd.value**2)
+
+    assert of(*[0.5] * 24) == 0
+    # Too short a time to see as far ahead as the forecasts reach.
+    assert of(*[0.1 * quarter for quarter in range(12)]) == 0
+    # 0.1 a quarter is 1.2 in three years; the prior, which is no movement, takes some of it.
+    assert 1.08 < of(*[0.1 * quarter for quarter in range(24)]) < 1.2
+    assert 1.08 < of(*[-0.1 * quarter for quarter in range(24)]) < 1.2
+
+
 def test_only_a_forecast_that_did_not_know_the_outcome_is_one() -> None:
     knew = report(number=4, forecasts={"pilot": forecast(number=4)})
     assert knew.forecast is None
