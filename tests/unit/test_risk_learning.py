@@ -201,7 +201,7 @@ def test_months_that_were_longer_lengthen_all_months_and_move_their_spread() -> 
 
 
 def test_months_that_move_over_the_years_widen_the_spread_by_what_a_forecast_will_meet() -> None:
-    def of(*logarithms: float) -> SharedModel:
+    def of(*logarithms: float) -> float:
         """Twenty reports for each: of so many times the forecast months, up and down by a factor of 1.2."""
         found = [
             report(
