@@ -165,7 +165,7 @@ def _moved(base: SharedModel, ratios: Mapping[int, Sequence[tuple[float, float]]
         return 0.0
     moments = {quarter: _moments(own) for quarter, own in ratios.items()}
     # The part of a quarter's variance of one that is in its mean: 1/n for n durations of equal weight.
-    part = {quarter: math.fsum(w * w for _, w in own) / moments[quarter][0] ** 2 for quarter, own in ratios.items()}
+    part = {quarter: math.fsum((w / moments[quarter][0]) ** 2 for _, w in own) for quarter, own in ratios.items()}
     free = math.fsum(n * (1 - part[quarter]) for quarter, (n, _, _) in moments.items())
     within = math.fsum(squares for _, _, squares in moments.values())
     variance = (start * base.months_log_sd.value**2 + within) / (start + free)

@@ -226,6 +226,16 @@ def test_months_that_move_over_the_years_widen_the_spread_by_what_a_forecast_wil
     assert 1.08 < of(*[-0.1 * quarter for quarter in range(24)]) < 1.2
 
 
+def test_an_outcome_of_any_age_can_be_learnt_from() -> None:
+    def lasted(months: float, year: int) -> Report:
+        return report(months=months, day=date(year, 5, 1), forecasts={"pilot": forecast(median=12)})
+
+    recent = [lasted(14, 2023), lasted(13, 2026)]
+    # So old that the square of their weight is 0: they change nothing, and stop nothing.
+    ancient = [lasted(12, 1), lasted(40, 4)]
+    assert learn(*recent, *ancient).months_log_sd == learn(*recent).months_log_sd
+
+
 def test_only_a_forecast_that_did_not_know_the_outcome_is_one() -> None:
     knew = report(number=4, forecasts={"pilot": forecast(number=4)})
     assert knew.forecast is None
