@@ -35,7 +35,7 @@ class EnglishEmbedder:
     def embed(self, text: str) -> Vector:
         """The direction of a text in 384 whole numbers.
 
-        Blocks for about 9 ms at 400 characters on one core; a text seen lately costs nothing. Alone, never in a
+        Blocks for about 10 ms at 400 characters on one core; a text seen lately costs nothing. Alone, never in a
         batch: the quantised layers share one scale per call.
         """
         return self._remembered(text)
