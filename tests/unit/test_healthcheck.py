@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from shared.runtime.health import serve_health
+from shared.runtime.settings import SettingsError
 from tests.platform import eventually
 from tongtu.embedded.ports import free_port, is_open
 
@@ -59,3 +61,20 @@ async def test_it_fails_in_one_line_where_nothing_answers() -> None:
 async def test_it_fails_in_one_line_where_no_port_is_set() -> None:
     code, printed = await check("0.0.0.0", "")
     assert (code, printed.count("\n")) == (1, 0)
+
+
+async def test_an_address_that_another_listens_on_is_told_before_anything_is_done() -> None:
+    with socket.create_server(("127.0.0.1", free_port())) as other:
+        port = other.getsockname()[1]
+        began = False
+        with pytest.raises(SettingsError, match=f"cannot listen on 127.0.0.1:{port}: give another TONGTU_HEALTH_HOST"):
+            async with serve_health("127.0.0.1", port, lambda: True):
+                began = True
+        assert not began
+
+
+async def test_its_address_is_free_again_at_once() -> None:
+    port = free_port()
+    for _ in range(3):
+        async with serve_health("127.0.0.1", port, lambda: True):
+            assert await check("127.0.0.1", port) == (0, "200 OK")
