@@ -16,7 +16,7 @@ from scipy.sparse import csr_array
 from services.matching import latent, lexical
 from services.matching.profile import ENGLISH_DIMENSIONS
 from services.matching.statistics import Model, fingerprint
-from services.matching.traits import LEVELS, LOGARITHMS, SHARPER, STEEP, TITLE
+from services.matching.traits import LEAD, LEVELS, LOGARITHMS, SHARPER, STEEP, TITLE
 from shared.contracts.events import Side
 
 Array = npt.NDArray[Any]
@@ -71,7 +71,8 @@ class InventedTraits:
 
     def rows(self, side: Side, words: Any, subjects: Array, model: Model) -> dict[str, Any]:
         """Traits of some records as `TraitRows.restore` takes them; `words`: invented_rows.Words of English ones."""
-        terms = _Listed(words.ends, self.fingerprints[words.terms], words.in_title, words.counts - words.in_title)
+        in_body, in_lead = words.counts - words.in_title, _in_lead(words)
+        terms = _Listed(words.ends, self.fingerprints[words.terms], words.in_title, in_body, in_lead)
         phrases = self._phrases(words)
         idf, phrase_idf = model.idf(terms.prints), model.idf(phrases.prints)
         make = self._technologies if side is Side.TECHNOLOGY else self._demands
@@ -111,7 +112,10 @@ class InventedTraits:
         sharp = LOGARITHMS[np.minimum(SHARPER[2] * title + body, LEVELS - 1)] * idf * idf
         both = LOGARITHMS[np.minimum(TITLE * title + body, LEVELS - 1)] * idf
         alone, named = LOGARITHMS[body] * idf, np.where(title > 0, idf, 0.0)
+        opened = LOGARITHMS[np.minimum(lexical.TITLE_WEIGHT * title + terms.lead, LEVELS - 1)] * idf**STEEP
+        both_opened = LOGARITHMS[np.minimum(TITLE * title + terms.lead, LEVELS - 1)] * idf
         said = LOGARITHMS[np.minimum(TITLE * phrases.title + phrases.body, LEVELS - 1)] * phrase_idf
+        said_first = LOGARITHMS[np.minimum(TITLE * phrases.title + phrases.lead, LEVELS - 1)] * phrase_idf
         shares = np.maximum(np.exp(-idf), lexical.RAREST_SURPRISE)
         scales = [
             np.sqrt(terms.total(steep**2 * shares * (1 - shares))),
@@ -124,13 +128,20 @@ class InventedTraits:
             np.sqrt(phrases.total(said**2)),
             phrases.total(said),
             phrases.total(np.where(phrases.title > 0, phrase_idf, 0.0)),
+            np.sqrt(terms.total(opened**2 * shares * (1 - shares))),
+            np.sqrt(terms.total(both_opened**2)),
+            np.sqrt(phrases.total(said_first**2)),
+            phrases.total(said_first),
         ]
         return {
-            "terms": terms.columns(title_counts=title, body_counts=body, idf=idf.astype(np.float32), ranks=ranks),
+            "terms": terms.columns(
+                title_counts=title, body_counts=body, lead_counts=terms.lead, idf=idf.astype(np.float32), ranks=ranks
+            ),
             "phrases": phrases.columns(
                 "phrases",
                 phrase_title_counts=phrases.title,
                 phrase_body_counts=phrases.body,
+                phrase_lead_counts=phrases.lead,
                 phrase_idf=phrase_idf.astype(np.float32),
             ),
             "latent": self._latent(
@@ -152,34 +163,33 @@ class InventedTraits:
     def _phrases(self, words: Any) -> _Listed:
         """Neighbouring words, but for the last of the title and the first of the body."""
         one, other = words.sequence[:-1], words.sequence[1:]
-        place = np.arange(len(words.sequence)) - np.repeat(words.starts[:-1], np.diff(words.starts))
-        record = np.repeat(np.arange(len(words.starts) - 1), np.diff(words.starts))
-        title_words = np.bincount(
-            np.repeat(np.arange(len(words.ends) - 1), np.diff(words.ends)), words.in_title, len(words.ends) - 1
-        ).astype(np.int64)
-        inside = (record[1:] == record[:-1]) & (place[1:] != title_words[record[1:]])
+        record, place = _places(words)
+        inside = (record[1:] == record[:-1]) & (place[1:] != 0)
         prints = np.empty(len(one), dtype=np.uint32)
         for length, shift in self._shifts.items():
             here = self._lengths[other] == length
             prints[here] = shift(self._leading[one[here]]) ^ self.fingerprints[other[here]]
-        in_title = place[1:][inside] < title_words[record[1:][inside]]
+        place = place[1:][inside]
         keys = record[1:][inside] << 32 | prints[inside].astype(np.int64)
         found, back = np.unique(keys, return_inverse=True)
         ends = np.searchsorted(found, np.arange(len(words.starts)) << 32)
-        title = np.bincount(back, in_title, len(found)).astype(np.int64)
-        body = np.bincount(back, ~in_title, len(found)).astype(np.int64)
-        return _Listed(ends, (found & 0xFFFFFFFF).astype(np.uint32), title, body)
+        title, body, lead = (
+            np.bincount(back, where, len(found)) for where in (place < 0, place > 0, (place > 0) & (place < LEAD))
+        )
+        return _Listed(ends, (found & 0xFFFFFFFF).astype(np.uint32), title, body, lead)
 
 
 class _Listed:
     """Terms or phrases of some records with their counts, by ascending fingerprint."""
 
-    def __init__(self, ends: Array, prints: Array, title: Array, body: Array) -> None:
+    def __init__(self, ends: Array, prints: Array, *counts: Array) -> None:
+        """`counts`: in the title, in the text, and in its lead."""
         self.ends = ends
         self._count = len(ends) - 1
         self._record = np.repeat(np.arange(self._count), np.diff(ends))
         order = np.lexsort((prints, self._record))
-        self.prints, self.title, self.body = prints[order], title[order].astype(np.int64), body[order].astype(np.int64)
+        self.prints = prints[order]
+        self.title, self.body, self.lead = (each[order].astype(np.int64) for each in counts)
 
     def total(self, values: Array) -> Array:
         """The sum of each record."""
@@ -198,6 +208,23 @@ class _Listed:
             each: values.astype(np.uint16) if values.dtype == np.int64 else values for each, values in columns.items()
         }
         return {"ends": self.ends, name: self.prints, **whole}
+
+
+def _places(words: Any) -> tuple[Array, Array]:
+    """Of each word in turn its record and its place in the text; below 0 in the title."""
+    lengths, terms = np.diff(words.starts), np.diff(words.ends)
+    titles = np.bincount(np.repeat(np.arange(len(terms)), terms), words.in_title, len(terms)).astype(np.int64)
+    place = np.arange(len(words.sequence)) - np.repeat(words.starts[:-1] + titles, lengths)
+    return np.repeat(np.arange(len(lengths)), lengths), place
+
+
+def _in_lead(words: Any) -> Array:
+    """Of each record's terms, how often they stand in its lead."""
+    record, place = _places(words)
+    lead = (place >= 0) & (place < LEAD)
+    of = np.repeat(np.arange(len(words.ends) - 1), np.diff(words.ends))
+    rows = np.searchsorted(of << 32 | words.terms, record[lead] << 32 | words.sequence[lead])
+    return np.bincount(rows, minlength=len(words.terms))
 
 
 def joined(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from services.matching.analysis import is_han, phrases
 from services.matching.statistics import Model, fingerprint
 from services.matching.traits import LEVELS, LOGARITHMS
 
-VERSION = "4"
+VERSION = "5"
 SEEN_OFTEN = 6
 """Documents; a term in fewer counts as rare."""
 PHRASE_SEEN_OFTEN = 30

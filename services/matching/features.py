@@ -21,8 +21,9 @@ from services.matching.traits import LOGARITHMS, SHARPER, STEEP, TITLE, DemandTr
 NAMES = (
     "bm25", "bm25_deep", "bm25_body", "tfidf", "tfidf_body", "tfidf_title", "title_covered", "title_bm25",
     "top20_covered", "top50_covered", "top10_bm25", "top20_bm25", "offered_covered", "offered_weight_covered",
-    "strongest", "strongest_share", "rare_shared", "phrase_cosine", "phrases_covered", "title_phrases_covered",
-    "rare_phrases", "latent", "latent_title", "english", "english_title",
+    "strongest", "strongest_share", "rare_shared", "lead_bm25", "lead_tfidf", "phrase_cosine", "phrases_covered",
+    "title_phrases_covered", "rare_phrases", "lead_phrase_cosine", "lead_phrases_covered", "latent", "latent_title",
+    "english", "english_title",
 )  # fmt: skip
 _RARE = 5.3
 """idf of a term in half a percent of all texts."""
@@ -61,6 +62,7 @@ def _of_terms(demands: Batch, technologies: Batch, pairs: int) -> list[Floats]:
     pair, left, right = _meeting(here["terms"], demands.sizes, there["terms"], technologies.sizes)
     title = here["title_counts"][left].astype(np.intp)
     body = here["body_counts"][left].astype(np.intp)
+    lead = here["lead_counts"][left].astype(np.intp)
     idf = here["idf"][left].astype(np.float64)
     rank = here["ranks"][left]
     count = there["counts"][right]
@@ -97,6 +99,8 @@ def _of_terms(demands: Batch, technologies: Batch, pairs: int) -> list[Floats]:
         strongest / asked[:, 0],
         np.divide(strongest, bm25, out=np.zeros(pairs), where=bm25 > 0),
         total(np.where(idf > _RARE, idf, 0.0)),
+        total(_log(lexical.TITLE_WEIGHT * title + lead) * steep_idf * impact) / asked[:, 14],
+        total(_log(TITLE * title + lead) * idf * met) / (asked[:, 15] * tfidf_length),
     ]
 
 
@@ -106,7 +110,9 @@ def _of_phrases(demands: Batch, technologies: Batch, pairs: int) -> list[Floats]
     pair, left, right = _meeting(here["phrases"], demands.phrase_sizes, there["phrases"], technologies.phrase_sizes)
     title = here["phrase_title_counts"][left].astype(np.intp)
     body = here["phrase_body_counts"][left].astype(np.intp)
+    lead = here["phrase_lead_counts"][left].astype(np.intp)
     idf = here["phrase_idf"][left].astype(np.float64)
+    said_first = _log(TITLE * title + lead) * idf
     said = _log(TITLE * title + body) * idf
     met = LOGARITHMS[there["phrase_counts"][right]] * idf
     total = partial(_total, pair, pairs)
@@ -116,6 +122,8 @@ def _of_phrases(demands: Batch, technologies: Batch, pairs: int) -> list[Floats]
         total(said) / asked[:, 12],
         total(np.where(title > 0, idf, 0.0)) / asked[:, 13],
         total(np.where(idf > _RARE_PHRASE, idf, 0.0)),
+        total(said_first * met) / (asked[:, 16] * offered[:, 4]),
+        total(said_first) / asked[:, 17],
     ]
 
 

@@ -28,6 +28,10 @@ STEEP = 1.5
 """Power of idf in the first BM25."""
 TITLE = 4
 """How often a demand's title counts in cosines."""
+LEAD = 25
+"""Terms at the beginning of a demand's text (some 250 characters) that are also looked at by themselves: they tell what
+is wanted, where the rest tells its background, its conditions and what it leads to. Of 301 labelled demands, recall@10
+rises by .01 and nDCG@10 by .006 (docs/matching.md)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,15 +55,18 @@ class DemandTraits:
     terms: Fingerprints
     title_counts: Counts
     body_counts: Counts
+    lead_counts: Counts
+    """How many of a term's occurrences stand among the text's first LEAD."""
     idf: Weights
     ranks: Counts
     """0 for the weightiest term."""
     phrases: Fingerprints
     phrase_title_counts: Counts
     phrase_body_counts: Counts
+    phrase_lead_counts: Counts
     phrase_idf: Weights
     scales: tuple[float, ...]
-    """What each sum is set against, in the order of features.SCALES."""
+    """What each sum is set against, in the order in which demand_traits lists them."""
     latent: Vector
     latent_title: Vector
     english: Vector
@@ -68,11 +75,13 @@ class DemandTraits:
 
 def technology_traits(terms: Sequence[Term], order: bytes, english: Vector, model: Model) -> TechnologyTraits:
     """`order`: see work.WorkRecord."""
-    ids, title, body = _sorted([(fingerprint(t.term), t.title, t.body) for t in terms])
+    ids, title, body = _sorted([(fingerprint(t.term), t.title, t.body) for t in terms], 3)
     counts = _capped(title + body)
     total = float(counts.sum())
     weights = LOGARITHMS[counts] * model.idf(ids)
-    phrase_ids, phrase_title, phrase_body = _phrases(terms, order)
+    phrase_ids, phrase_title, phrase_body = _sorted(
+        [(fingerprint(phrase), title, body) for phrase, title, body in phrases(terms, order)], 3
+    )
     phrase_counts = _capped(phrase_title + phrase_body)
     phrase_weights = LOGARITHMS[phrase_counts] * model.idf(phrase_ids)
     length = total / model.average_length
@@ -97,8 +106,12 @@ def demand_traits(
     terms: Sequence[Term], order: bytes, english: Vector, english_title: Vector, model: Model
 ) -> DemandTraits:
     """`order`: see work.WorkRecord."""
-    ids, title, body = _sorted([(fingerprint(t.term), t.title, t.body) for t in terms])
-    title, body = _capped(title), _capped(body)
+    opening = _opening(terms, order)
+    ids, title, body, lead = _sorted(
+        [(fingerprint(t.term), t.title, t.body, count) for t, count in zip(terms, _lead(terms, opening), strict=True)],
+        4,
+    )
+    title, body, lead = _capped(title), _capped(body), _capped(lead)
     idf = model.idf(ids).astype(np.float32)
     exact = idf.astype(np.float64)
     steep = LOGARITHMS[_capped(lexical.TITLE_WEIGHT * title.astype(np.int64) + body)] * exact**STEEP
@@ -109,9 +122,19 @@ def demand_traits(
     both = LOGARITHMS[_capped(TITLE * title.astype(np.int64) + body)] * exact
     alone = LOGARITHMS[body] * exact
     named = np.where(title > 0, exact, 0.0)
-    phrase_ids, phrase_title, phrase_body = _phrases(terms, order)
+    opened = LOGARITHMS[_capped(lexical.TITLE_WEIGHT * title.astype(np.int64) + lead)] * exact**STEEP
+    both_opened = LOGARITHMS[_capped(TITLE * title.astype(np.int64) + lead)] * exact
+    in_opening = {phrase: count for phrase, _, count in phrases(terms, opening)}
+    phrase_ids, phrase_title, phrase_body, phrase_lead = _sorted(
+        [
+            (fingerprint(phrase), title, body, in_opening.get(phrase, 0))
+            for phrase, title, body in phrases(terms, order)
+        ],
+        4,
+    )
     phrase_idf = model.idf(phrase_ids).astype(np.float32)
     said = LOGARITHMS[_capped(TITLE * phrase_title + phrase_body)] * phrase_idf
+    said_first = LOGARITHMS[_capped(TITLE * phrase_title + phrase_lead)] * phrase_idf
     scales = (
         _spread(steep, exact),
         _spread(sharp, exact),
@@ -125,16 +148,22 @@ def demand_traits(
         _positive(math.sqrt(said @ said)),
         _positive(said.sum()),
         _positive(phrase_idf[phrase_title > 0].sum()),
+        _spread(opened, exact),
+        _positive(math.sqrt(both_opened @ both_opened)),
+        _positive(math.sqrt(said_first @ said_first)),
+        _positive(said_first.sum()),
     )
     return DemandTraits(
         ids,
         title,
         body,
+        lead,
         idf,
         ranks,
         phrase_ids,
         _capped(phrase_title),
         _capped(phrase_body),
+        _capped(phrase_lead),
         phrase_idf,
         scales,
         model.latent.vector(ids, both),
@@ -144,17 +173,24 @@ def demand_traits(
     )
 
 
-def _sorted(rows: Sequence[tuple[int, int, int]]) -> tuple[Fingerprints, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _opening(terms: Sequence[Term], order: bytes) -> bytes:
+    """The order of the title's terms and of the text's first LEAD."""
+    in_title = sum(term.title for term in terms)
+    return order[: (in_title + LEAD) * np.dtype("<u2").itemsize]
+
+
+def _lead(terms: Sequence[Term], opening: bytes) -> list[int]:
+    """How often each term stands in the opening's text."""
+    in_title = sum(term.title for term in terms)
+    return np.bincount(np.frombuffer(opening, dtype="<u2")[in_title:], minlength=len(terms)).tolist()
+
+
+def _sorted(rows: Sequence[tuple[int, ...]], width: int) -> tuple[Fingerprints, *tuple[npt.NDArray[np.int64], ...]]:
     """Columns by ascending fingerprint; terms that share one (a chance of one in a million texts) count as one."""
-    table = np.array(sorted(rows), dtype=np.int64).reshape(-1, 3)
+    table = np.array(sorted(rows), dtype=np.int64).reshape(-1, width)
     ids, start = np.unique(table[:, 0], return_index=True)
-    if len(ids) == 0:
-        return ids.astype(np.uint32), ids, ids
-    return ids.astype(np.uint32), np.add.reduceat(table[:, 1], start), np.add.reduceat(table[:, 2], start)
-
-
-def _phrases(terms: Sequence[Term], order: bytes) -> tuple[Fingerprints, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    return _sorted([(fingerprint(phrase), title, body) for phrase, title, body in phrases(terms, order)])
+    counts = np.add.reduceat(table[:, 1:], start, axis=0) if len(ids) else table[:, 1:]
+    return ids.astype(np.uint32), *counts.T
 
 
 def _capped(counts: npt.NDArray[np.int64]) -> Counts:

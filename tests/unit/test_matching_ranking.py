@@ -211,7 +211,7 @@ def test_the_model_says_which_it_is_and_survives_a_file(tmp_path: Path) -> None:
     path = tmp_path / "model.npz"
     MODEL.save(path)
     again = Model.load(path)
-    assert again.method == MODEL.method == "4-bm25+use+minilm+trees-bounded"
+    assert again.method == MODEL.method == "5-bm25+use+minilm+trees-bounded"
     words = np.array([fingerprint("coat"), fingerprint("qqxyzzy")], dtype=np.uint32)
     common, rare = MODEL.share(words).tolist()
     assert again.share(words).tolist() == [common, rare]

@@ -11,7 +11,8 @@ from services.matching.analysis import ordered_terms, phrases
 from services.matching.features import NAMES, features
 from services.matching.profile import Profile
 from services.matching.reranking import Curve
-from services.matching.traits import DemandTraits, TechnologyTraits
+from services.matching.statistics import fingerprint
+from services.matching.traits import LEAD, DemandTraits, TechnologyTraits, demand_traits, technology_traits
 from services.matching.trees import SCALE, compiled
 from services.matching.wordpiece import WordPieces
 from tests.unit.matching_profiles import MODEL, demand, party, technology
@@ -87,11 +88,44 @@ def test_a_record_is_closest_to_itself() -> None:
 
 def test_records_without_words_have_features_too() -> None:
     empty = demand(1, party("dd/1"), True)
-    from services.matching.traits import demand_traits
-
     assert isinstance(empty.traits, DemandTraits)
     nothing = demand_traits([], b"", empty.traits.english, empty.traits.english_title, MODEL)
     assert np.isfinite(features([nothing], offers(3))).all()
+
+
+def test_the_lead_of_a_demand_is_the_beginning_of_its_text() -> None:
+    other = asks(1)[0]
+
+    def told(title: str, body: str) -> DemandTraits:
+        return demand_traits(*ordered_terms(title, body), other.english, other.english_title, MODEL)
+
+    filler = " ".join(f"word{chr(97 + number)}" for number in range(LEAD - 3))
+    found = told("Quiet pump", f"Quiet pump pump {filler} pump seal. Quiet pump")
+    lead = dict(zip(found.terms.tolist(), found.lead_counts.tolist(), strict=True))
+    assert [lead[fingerprint(term)] for term in ("quiet", "pump", "seal")] == [1, 2, 0]
+    assert sum(lead.values()) == LEAD
+    phrases_in_lead = dict(zip(found.phrases.tolist(), found.phrase_lead_counts.tolist(), strict=True))
+    assert [phrases_in_lead[fingerprint(each)] for each in ("quiet pump", "pump pump", "pump seal")] == [1, 1, 0]
+    short = told("Quiet pump", "Seals for a quiet pump")
+    assert (short.lead_counts == short.body_counts).all()
+    assert (short.phrase_lead_counts == short.phrase_body_counts).all()
+
+
+def test_a_technology_that_meets_the_lead_of_a_demand_is_told_from_one_that_meets_its_end() -> None:
+    other, offer = asks(1)[0], offers(1)[0]
+    filler = " ".join(f"word{chr(97 + number)}" for number in range(LEAD))
+    title, body = "Seals wanted", f"Cryogenic valve seals {filler} sonar buoy hulls"
+    asked = demand_traits(*ordered_terms(title, body), other.english, other.english_title, MODEL)
+    at_the_beginning, at_the_end = (
+        dict(zip(NAMES, features([asked], [offered])[0].tolist(), strict=True))
+        for offered in (
+            technology_traits(*ordered_terms("", text), offer.english, MODEL)
+            for text in ("cryogenic valve housings", "sonar buoy housings")
+        )
+    )
+    for name in ("lead_bm25", "lead_tfidf", "lead_phrase_cosine", "lead_phrases_covered"):
+        assert at_the_beginning[name] > 0 == at_the_end[name], name
+    assert at_the_end["bm25"] > 0 < at_the_end["phrase_cosine"]
 
 
 def test_a_curve_rises_through_its_pieces_and_beyond() -> None:
