@@ -1,7 +1,7 @@
 """What the second stage looks at, for the invented English records of the benchmark: made as arrays.
 
 Alike to real ones (16,155 technologies, 301 demands, US SBIR) in how near records lie to each other: quantiles 50, 95,
-99, 99.9 of the cosine of English embeddings .58, .68, .72, .76, of the cosine of subjects .25, .50, .64, .78.
+99, 99.9 of the cosine of English embeddings .10, .30, .39, .51, of the cosine of subjects .25, .50, .64, .78.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class InventedTraits:
         self._lengths = np.array([len(name) for name in names])
         self._shifts = {int(length): _shift(int(length)) for length in np.unique(self._lengths)}
         field = np.arange(len(subject_terms)) % fields
-        spread = (np.arange(ENGLISH_DIMENSIONS) + 6.0) ** -0.8
+        spread = (np.arange(ENGLISH_DIMENSIONS) + 6.0) ** -0.65
         near = _directions(random, fields, ENGLISH_DIMENSIONS, spread)[field]
         self._centres = 0.6 * near + 0.8 * _directions(random, len(field), ENGLISH_DIMENSIONS, spread)
         self._pool = _directions(random, 8_192, ENGLISH_DIMENSIONS, spread)
@@ -65,8 +65,8 @@ class InventedTraits:
     def english(self, subjects: Array) -> Array:
         """English embeddings of records of these subjects, [records, 384], quantised."""
         one, other = self._random.integers(0, len(self._pool), (2, len(subjects)))
-        values = 0.62 * self._centres[subjects] + 0.55 * (self._pool[one] + self._pool[other])
-        values = 0.65 * values / np.linalg.norm(values, axis=1, keepdims=True) + 0.76 * self._middle
+        values = 0.72 * self._centres[subjects] + 0.48 * (self._pool[one] + self._pool[other])
+        values = 0.95 * values / np.linalg.norm(values, axis=1, keepdims=True) + 0.3 * self._middle
         return _quantised(values)
 
     def rows(self, side: Side, words: Any, subjects: Array, model: Model) -> dict[str, Any]:

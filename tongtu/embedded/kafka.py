@@ -72,6 +72,10 @@ def server_properties(
         "transaction.state.log.num.partitions": "4",
         # Held for as long as the broker runs; 128 MB by default. Topics with more than a million keys take more passes.
         "log.cleaner.dedupe.buffer.size": str(32 * 1024 * 1024),
+        # A member's topics are many and small, and a disk that reads ahead far fills with zeros, at the first message of
+        # each, the two indexes that Kafka lays out for it: 10 MB each by default. These serve 80 MB, then a segment
+        # is full.
+        "log.index.size.max.bytes": str(256 * 1024),
         # Development and tests start and kill consumers all the time and cannot wait for minutes.
         "group.initial.rebalance.delay.ms": "0",
         "group.min.session.timeout.ms": "1000",
