@@ -24,9 +24,9 @@ MOST_RAISED = 4.0
 """Log-odds by which the second stage may raise the first one's word. On 301 labelled demands nothing is lost against no
 such bound (3.5: -.002 nDCG@10, 3: -.008), and what the second stage looks at stays a few hundred pairs at any size."""
 ENGLISH_ENOUGH = 0.4
-"""Cosines of English embeddings above this (one pair in a hundred) count as this at the first stage: so far up the second
-stage decides anyway, and the search need not look at the embedding of a pair that could only be saved by more. From .3
-to .8 nothing is lost or won beyond noise (docs/adr/0030)."""
+"""Cosines of English embeddings above this (one pair in a hundred) count as this at the first stage: so far up the
+second stage decides anyway, and the search need not look at the embedding of a pair that could only be saved by more.
+From .3 to .8 nothing is lost or won beyond noise (docs/adr/0030)."""
 
 
 def logits(

@@ -72,9 +72,8 @@ def server_properties(
         "transaction.state.log.num.partitions": "4",
         # Held for as long as the broker runs; 128 MB by default. Topics with more than a million keys take more passes.
         "log.cleaner.dedupe.buffer.size": str(32 * 1024 * 1024),
-        # A member's topics are many and small, and a disk that reads ahead far fills with zeros, at the first message of
-        # each, the two indexes that Kafka lays out for it: 10 MB each by default. These serve 80 MB, then a segment
-        # is full.
+        # A member's topics are many and small. Kafka lays out two sparse indexes for each, of 10 MB by default, and at
+        # the first message a disk that reads ahead far fills them with zeros. These serve a segment of 80 MB.
         "log.index.size.max.bytes": str(256 * 1024),
         # Development and tests start and kill consumers all the time and cannot wait for minutes.
         "group.initial.rebalance.delay.ms": "0",
