@@ -71,9 +71,10 @@ class InventedTraits:
 
     def rows(self, side: Side, words: Any, subjects: Array, model: Model) -> dict[str, Any]:
         """Traits of some records as `TraitRows.restore` takes them; `words`: invented_rows.Words of English ones."""
-        in_body, in_lead = words.counts - words.in_title, _in_lead(words)
+        places = _places(words)
+        in_body, in_lead = words.counts - words.in_title, _in_lead(words, *places)
         terms = _Listed(words.ends, self.fingerprints[words.terms], words.in_title, in_body, in_lead)
-        phrases = self._phrases(words)
+        phrases = self._phrases(words, *places)
         idf, phrase_idf = model.idf(terms.prints), model.idf(phrases.prints)
         make = self._technologies if side is Side.TECHNOLOGY else self._demands
         columns = make(terms, phrases, idf, phrase_idf, words, model)
@@ -160,10 +161,9 @@ class InventedTraits:
         vectors = _quantised(by_record @ self._directions.astype(np.float64))
         return {"vectors": vectors, "lengths": _lengths(vectors)}
 
-    def _phrases(self, words: Any) -> _Listed:
-        """Neighbouring words, but for the last of the title and the first of the body."""
+    def _phrases(self, words: Any, record: Array, place: Array) -> _Listed:
+        """Neighbouring words, but for the last of the title and the first of the body; `record`, `place`: _places."""
         one, other = words.sequence[:-1], words.sequence[1:]
-        record, place = _places(words)
         inside = (record[1:] == record[:-1]) & (place[1:] != 0)
         prints = np.empty(len(one), dtype=np.uint32)
         for length, shift in self._shifts.items():
@@ -218,9 +218,8 @@ def _places(words: Any) -> tuple[Array, Array]:
     return np.repeat(np.arange(len(lengths)), lengths), place
 
 
-def _in_lead(words: Any) -> Array:
-    """Of each record's terms, how often they stand in its lead."""
-    record, place = _places(words)
+def _in_lead(words: Any, record: Array, place: Array) -> Array:
+    """Of each record's terms, how often they stand in its lead; `record`, `place`: _places."""
     lead = (place >= 0) & (place < LEAD)
     of = np.repeat(np.arange(len(words.ends) - 1), np.diff(words.ends))
     rows = np.searchsorted(of << 32 | words.terms, record[lead] << 32 | words.sequence[lead])

@@ -30,8 +30,7 @@ TITLE = 4
 """How often a demand's title counts in cosines."""
 LEAD = 25
 """Terms at the beginning of a demand's text (some 250 characters) that are also looked at by themselves: they tell what
-is wanted, where the rest tells its background, its conditions and what it leads to. Of 301 labelled demands, recall@10
-rises by .01 and nDCG@10 by .006 (docs/matching.md)."""
+is wanted, where the rest tells its background, its conditions and what it leads to (measured: docs/adr/0030)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,10 +105,9 @@ def demand_traits(
     terms: Sequence[Term], order: bytes, english: Vector, english_title: Vector, model: Model
 ) -> DemandTraits:
     """`order`: see work.WorkRecord."""
-    opening = _opening(terms, order)
+    opening, in_lead = _opening(terms, order)
     ids, title, body, lead = _sorted(
-        [(fingerprint(t.term), t.title, t.body, count) for t, count in zip(terms, _lead(terms, opening), strict=True)],
-        4,
+        [(fingerprint(t.term), t.title, t.body, count) for t, count in zip(terms, in_lead, strict=True)], 4
     )
     title, body, lead = _capped(title), _capped(body), _capped(lead)
     idf = model.idf(ids).astype(np.float32)
@@ -173,16 +171,11 @@ def demand_traits(
     )
 
 
-def _opening(terms: Sequence[Term], order: bytes) -> bytes:
-    """The order of the title's terms and of the text's first LEAD."""
+def _opening(terms: Sequence[Term], order: bytes) -> tuple[bytes, list[int]]:
+    """The order of the title's terms and of the text's first LEAD, and how often each term is among the latter."""
     in_title = sum(term.title for term in terms)
-    return order[: (in_title + LEAD) * np.dtype("<u2").itemsize]
-
-
-def _lead(terms: Sequence[Term], opening: bytes) -> list[int]:
-    """How often each term stands in the opening's text."""
-    in_title = sum(term.title for term in terms)
-    return np.bincount(np.frombuffer(opening, dtype="<u2")[in_title:], minlength=len(terms)).tolist()
+    opening = np.frombuffer(order, dtype="<u2")[: in_title + LEAD]
+    return opening.tobytes(), np.bincount(opening[in_title:], minlength=len(terms)).tolist()
 
 
 def _sorted(rows: Sequence[tuple[int, ...]], width: int) -> tuple[Fingerprints, *tuple[npt.NDArray[np.int64], ...]]:
