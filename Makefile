@@ -45,6 +45,7 @@ bench: $(filter .uv/bin/uv,$(UV))  ## the benchmarks, one after the other (half 
 	$(RUN)/python -m bench.idle
 	$(RUN)/python -m bench.gateway
 	$(RUN)/python -m bench.crowd
+	$(RUN)/python -m bench.deliveries
 	$(RUN)/python -m bench.chaos
 
 docs: $(filter .uv/bin/uv,$(UV))  ## the documentation as a site in site/

@@ -44,7 +44,7 @@ class NotifySettings(ServiceSettings):
     ] = ()
     """Networks, separated by commas, that webhooks may go to although they are not public, such as 10.1.0.0/16."""
     sends: Annotated[int, _named("sends", ge=1, le=1000)] = 32
-    """Deliveries that are sent at a time; of each instance."""
+    """Deliveries that are sent at a time; of each instance. What takes longer than a second stands beside them."""
     sends_to_one: Annotated[int, _named("sends_to_one", ge=1, le=100)] = 4
     """Of them to one endpoint; of all instances together."""
     send_seconds: Annotated[float, _named("send_seconds", gt=0, le=120)] = 15.0

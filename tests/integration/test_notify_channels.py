@@ -207,7 +207,7 @@ async def test_dead_endpoint_costs_a_probe_a_pause_and_holds_back_nobody(
 
         await eventually(paused, what="the pause")
         tried = len(receiver.on("dead"))
-        assert tried <= 5 + 4  # five failures in a row, and what was in flight meanwhile
+        assert tried == 5  # in a row: one at a time while it does not answer
         await tell(platform, "alive", "a1", "a2")
         await finished(platform, "a1", "a2")
         assert len(receiver.on("dead")) <= tried + 2
@@ -223,6 +223,27 @@ async def test_dead_endpoint_costs_a_probe_a_pause_and_holds_back_nobody(
     assert receiver.most_in_flight["dead"] <= 4
     # Those that had to wait for others have lost no try.
     assert sum(len(each["attempts"]) == 1 for each in found.values()) >= len(ids) - 12
+
+
+async def test_many_that_hang_hold_back_nobody(platform: Platform, receiver: Receiver) -> None:
+    hanging = [f"hangs-{number}" for number in range(10)]
+    receiver.behaviours |= dict.fromkeys(hanging, hang)
+    ids = [f"a{number}" for number in range(20)]
+    async with notify(platform, [*hanging, "alive"], sends=8, send_seconds=20.0):
+        for name in (*hanging, "alive"):
+            await configure(platform, name, receiver.url(name))
+        await asyncio.gather(*(tell(platform, name, f"{name}/1", f"{name}/2") for name in hanging))
+
+        async def hung() -> bool:
+            return sum(receiver.in_flight[name] for name in hanging) >= 8  # all the room
+
+        await eventually(hung, what="as many as may hang")
+        await tell(platform, "alive", *ids)
+        found = await finished(platform, *ids)
+        began = min(each.at for name in hanging for each in receiver.on(name))
+    assert {each["outcome"] for each in found.values()} == {"delivered"}
+    assert max(each.at for each in receiver.on("alive")) < began + 20.0  # none of those had ended
+    assert [receiver.most_in_flight[name] for name in hanging] == [1] * len(hanging)
 
 
 async def test_stop_gives_back_what_is_in_flight_at_once(platform: Platform, receiver: Receiver) -> None:

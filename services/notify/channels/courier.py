@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import Enum, auto
 
 import structlog
 
@@ -40,6 +41,17 @@ class Sending:
         return timedelta(seconds=2 * max(self.seconds, seconds) + 5)
 
 
+class Carried(Enum):
+    """How the endpoint was found."""
+
+    ANSWERED = auto()
+    UNANSWERED = auto()
+    """It failed, or did not answer in time."""
+    BUSY = auto()
+    """Others keep it busy: the delivery was put back."""
+    UNTRIED = auto()
+
+
 class Courier:
     """Carries deliveries that this process holds. MongoDB is waited for; a lease that ends meanwhile is not lost."""
 
@@ -48,15 +60,15 @@ class Courier:
         self._channels = channels
         self._sending = sending
 
-    async def carry(self, claimed: Claimed) -> bool:
-        """Deals with it, one way or another. False: it was put back, because others keep its endpoint busy."""
+    async def carry(self, claimed: Claimed) -> Carried:
+        """Deals with it, one way or another."""
         configuration = await patiently("read_channels", lambda: self._store.channels(claimed.member))
         if configuration is None or not _is_configured(configuration, claimed):
             await self._give_up(claimed, "the member has taken the channel away")
-            return True
+            return Carried.UNTRIED
         if claimed.attempt > self._sending.schedule.tries:
             await self._give_up(claimed, "no try came to an end")
-            return True
+            return Carried.UNTRIED
         channel = self._channels[claimed.channel]
         endpoint = channel.endpoint(configuration)
         if endpoint != claimed.endpoint:
@@ -66,19 +78,19 @@ class Courier:
             await patiently("hold", lambda: self._store.hold(claimed, datetime.now(UTC) + lease))
         match await patiently("ask_endpoint", lambda: self._ask(endpoint, slot, lease)):
             case Free():
-                await self._send(claimed, channel, configuration, endpoint, slot)
+                return await self._send(claimed, channel, configuration, endpoint, slot)
             case Busy():
                 await patiently("put_back", lambda: self._store.put_back(claimed, datetime.now(UTC)))
-                return False
+                return Carried.BUSY
             case Paused(until):
                 await self._postpone(claimed, endpoint, until)
             case Gone():
                 await self._give_up(claimed, "the endpoint has answered that it wants no more")
-        return True
+        return Carried.UNTRIED
 
     async def _send(
         self, claimed: Claimed, channel: Channel, configuration: ChannelsConfigured, endpoint: str, slot: str
-    ) -> None:
+    ) -> Carried:
         began, clock = datetime.now(UTC), time.monotonic()
         try:
             deliveries = await patiently("read_deliveries", lambda: self._deliveries(claimed))
@@ -93,6 +105,7 @@ class Courier:
         metrics.seconds.labels(claimed.channel).observe(seconds)
         await self._settle(claimed, result, began, seconds)
         await patiently("tell_endpoint", lambda: self._tell(endpoint, slot, result))
+        return Carried.UNANSWERED if isinstance(result, Failed) and not result.alive else Carried.ANSWERED
 
     async def _deliveries(self, claimed: Claimed) -> list[Delivery]:
         if claimed.event:

@@ -9,9 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import time
-import uuid
-from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -19,13 +16,14 @@ from functools import partial
 import structlog
 
 from services.notify.channels import metrics
-from services.notify.channels.courier import Courier, Sending
+from services.notify.channels.courier import Carried, Courier, Sending
 from services.notify.channels.delivery import (
     LONGEST_REASON,
     Channel,
     ChannelName,
 )
 from services.notify.channels.documents import Claimed
+from services.notify.channels.room import Place, Room
 from services.notify.channels.store import DeliveryStore
 from shared.streaming.patience import patiently
 
@@ -34,6 +32,8 @@ log = structlog.get_logger(__name__)
 IDLE_SECONDS = 0.5
 """How long to wait where nothing is due, and before an endpoint that was busy is asked for again."""
 COUNT_SECONDS = 15.0
+LINGER_SECONDS = 1.0
+"""A delivery that takes longer makes room for another: most receivers answer sooner, and those that hang do not."""
 STOP_SECONDS = 4.0
 """What is in flight at a stop may take this long; then it is given back."""
 
@@ -45,13 +45,8 @@ class Sender:
         self._store = store
         self._courier = Courier(store, channels, sending)
         self._sending = sending
-        self._holder = uuid.uuid4().hex
-        self._room = asyncio.Semaphore(sending.at_a_time)
+        self._room = Room(sending.at_a_time, sending.limits.in_flight)
         self._in_flight: set[asyncio.Task[None]] = set()
-        self._busy: dict[str, float] = {}
-        """Endpoints that other processes keep busy, and until when they are not asked for."""
-        self._sent_to: Counter[str] = Counter()
-        """In flight from here, by endpoint."""
         self._freed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -72,35 +67,42 @@ class Sender:
 
     async def _send_for_ever(self) -> None:
         while True:
-            await self._room.acquire()
-            claimed = None
+            self._freed.clear()
+            claimed: list[tuple[Claimed, Place]] = []
             try:
-                claimed = await patiently("claim_delivery", self._claim)
+                claimed = await patiently("claim_deliveries", self._claim)
             except Exception:
-                log.exception("delivery_not_claimed")
-            if claimed is None:
-                self._room.release()
+                log.exception("deliveries_not_claimed")
+            if not claimed:
                 await self._idle()
-                continue
-            self._sent_to[claimed.endpoint] += 1
-            task = asyncio.create_task(self._carry(claimed))
-            self._in_flight.add(task)
-            task.add_done_callback(partial(self._ended, claimed.endpoint))
+            for each, place in claimed:
+                task = asyncio.create_task(self._carry(each, place))
+                self._in_flight.add(task)
+                task.add_done_callback(partial(self._ended, place))
 
-    async def _carry(self, claimed: Claimed) -> None:
-        if not await self._courier.carry(claimed):
-            self._busy[claimed.endpoint] = time.monotonic() + IDLE_SECONDS
+    async def _carry(self, claimed: Claimed, place: Place) -> None:
+        lingering = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._lingers, place)
+        try:
+            carried = await self._courier.carry(claimed)
+        finally:
+            lingering.cancel()
+        if carried is Carried.BUSY:
+            self._room.is_busy(claimed.endpoint, IDLE_SECONDS)
+        elif carried is not Carried.UNTRIED:
+            self._room.answers(claimed.endpoint, carried is Carried.ANSWERED)
+
+    def _lingers(self, place: Place) -> None:
+        self._room.linger(place)
+        self._freed.set()
 
     async def _idle(self) -> None:
         """Until something may be due, or an endpoint has room again."""
-        self._freed.clear()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._freed.wait(), IDLE_SECONDS * random.uniform(0.8, 1.2))
 
-    def _ended(self, endpoint: str, task: asyncio.Task[None]) -> None:
+    def _ended(self, place: Place, task: asyncio.Task[None]) -> None:
         self._in_flight.discard(task)
-        self._room.release()
-        self._sent_to[endpoint] -= 1
+        self._room.give_back(place)
         self._freed.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             # Its lease ends, and it is taken up again.
@@ -111,8 +113,19 @@ class Sender:
             metrics.waiting.set(await patiently("count_deliveries", self._store.waiting))
             await asyncio.sleep(COUNT_SECONDS)
 
-    async def _claim(self) -> Claimed | None:
-        self._busy = {endpoint: until for endpoint, until in self._busy.items() if until > time.monotonic()}
-        self._sent_to += Counter()  # without those that have come to none
-        full = [endpoint for endpoint, count in self._sent_to.items() if count >= self._sending.limits.in_flight]
-        return await self._store.claim(self._holder, datetime.now(UTC), self._sending.lease(), {*self._busy, *full})
+    async def _claim(self) -> list[tuple[Claimed, Place]]:
+        """As much of what is due as there is room for, in three steps however much it is."""
+        if self._room.left <= 0:
+            return []
+        now = datetime.now(UTC)
+        due = await self._store.due(now, self._room.where(), self._room.left)
+        places = {each["_id"]: place for each in due if (place := self._room.take(each["endpoint"]))}
+        claimed: list[Claimed] = []
+        try:
+            if places:
+                found = [each for each in due if each["_id"] in places]
+                claimed = await self._store.claim(found, now, self._sending.lease())
+            return [(each, places.pop(each.id)) for each in claimed]
+        finally:
+            for place in places.values():
+                self._room.give_back(place)

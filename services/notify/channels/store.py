@@ -7,9 +7,10 @@ delivery that is finished has no `due` and no text any more, and vanishes after 
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 from motor.motor_asyncio import AsyncIOMotorDatabase
 from pymongo import DeleteOne, InsertOne, ReplaceOne, UpdateMany, UpdateOne
@@ -113,16 +114,23 @@ class DeliveryStore:
 
     # --- by the sender ------------------------------------------------------------------------------------------
 
-    async def claim(self, holder: str, now: datetime, lease: timedelta, but: Collection[str] = ()) -> Claimed | None:
-        """Takes up what has been due the longest, of an endpoint that is not in `but`; None: nothing is due.
+    async def due(self, now: datetime, where: Document, most: int) -> list[Document]:
+        """What has been due the longest, of the deliveries that the condition holds for."""
+        return await self._deliveries.find({"due": {"$lte": now}, **where}).sort("due", 1).limit(most).to_list(most)
 
-        It is this holder's for the lease; then it is due again.
+    async def claim(self, found: Sequence[Document], now: datetime, lease: timedelta) -> list[Claimed]:
+        """Takes these up, except those that another process was faster with.
+
+        They are the caller's for the lease; then they are due again.
         """
-        due: Document = {"due": {"$lte": now}, **({"endpoint": {"$nin": list(but)}} if but else {})}
+        holder = uuid.uuid4().hex
         update = {"$set": {"due": now + lease, "holder": holder}, "$inc": {"attempt": 1}}
-        # Motor declares it as if there were always one.
-        before = cast("Document | None", await self._deliveries.find_one_and_update(due, update, sort=[("due", 1)]))
-        return None if before is None else Claimed.of(before, holder)
+        as_found = [UpdateOne({name: each[name] for name in ("_id", "due", "attempt")}, update) for each in found]
+        if (await self._deliveries.bulk_write(as_found, ordered=False)).matched_count < len(found):
+            mine = {"_id": {"$in": [each["_id"] for each in found]}, "holder": holder}
+            ids = set(await self._deliveries.distinct("_id", mine))
+            found = [each for each in found if each["_id"] in ids]
+        return [Claimed.of(each, holder) for each in found]
 
     async def channels(self, member: str) -> ChannelsConfigured | None:
         """What the member has configured now."""
