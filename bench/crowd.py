@@ -8,8 +8,9 @@ first event in hand until the last reply is published. `start_seconds` is from t
 event handled, `one_each_...` what polls cost in which each of 500 outboxes has one record, `new_member_seconds` from
 the creation of a member's topics to its first receipt (the worst of three), `killed_seconds` from a start after SIGKILL
 in the middle of a backlog to the first event handled (10 s of it are the session that the broker waits for),
-`second_seconds` until a second instance lets records through as well. `exact` says whether intake holds every record
-once and nothing is left to publish. `load` is the machine's: above the number of its cores, only the ratios count.
+`second_seconds` until a second instance lets records through as well, `two_instances` what both do together of one more
+backlog, from the first word to the last reply, the members' writing included. `exact` says whether intake holds every
+record once and nothing is left to publish. `load` is the machine's: above the number of its cores, only ratios count.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ async def intake(crowd: Crowd, events: int, servers: Mapping[str, psutil.Process
             lambda: first.processed > 0, LONG_SECONDS, "an event after a kill"
         )
         await _all_kept(crowd)
-        figures["second_seconds"] = await _second(crowd, first, logs)
+        figures |= await _second(crowd, first, logs, each)
         records, waiting = crowd.kept()
         figures["exact"] = records == crowd.said and waiting == 0
     finally:
@@ -155,8 +156,8 @@ async def _all_kept(crowd: Crowd) -> None:
         await asyncio.sleep(0.2)
 
 
-async def _second(crowd: Crowd, first: Watched, logs: Path) -> float:
-    """Seconds until both instances have their halves."""
+async def _second(crowd: Crowd, first: Watched, logs: Path, each: int) -> dict[str, float]:
+    """Seconds until both instances have their halves, and what they do together while the members write."""
     second = Watched("intake", crowd.target, logs)
     second.start()
     try:
@@ -164,7 +165,14 @@ async def _second(crowd: Crowd, first: Watched, logs: Path) -> float:
         def shared() -> bool:
             return second.is_ready() and first.is_ready() and second.metrics()["tongtu_partitions_owned"] > 1
 
-        return await second.until(shared, LONG_SECONDS, "a second instance")
+        def published() -> int:
+            return first.published + second.published
+
+        seconds = await second.until(shared, LONG_SECONDS, "a second instance")
+        before, began = published(), time.monotonic()
+        events = await crowd.say(each)
+        await second.until(lambda: published() - before >= 2 * events, LONG_SECONDS, f"{events} events")
+        return {"second_seconds": seconds, "two_instances": events / (time.monotonic() - began)}
     finally:
         second.stop()
 

@@ -29,9 +29,10 @@ from tongtu.writing import event_headers
 
 TOPICS_AT_ONCE = 250
 """Members whose topics are created in one request: the controller takes 10,000 changes at once."""
-IN_FLIGHT = 5000
 BATCH_RECORDS = 500
 """About half of the megabyte that a batch may have in an outbox."""
+ROUND_RECORDS = 40_000
+"""About 40 MB, of all members: what is sent at once goes in one request, and a broker takes 100 MB."""
 _MB = 1024 * 1024
 _TEXT = "A coating that keeps offshore bearings from pitting, tested for a year in salt spray at 40 degrees. " * 9
 _LOOK_SECONDS = 0.05
@@ -72,20 +73,19 @@ class Crowd:
     async def say(self, each: int, members: Sequence[str] | None = None) -> int:
         """Each of the members (default: all) says so many things, as many in a batch as fit; returns when all stand."""
         members = self.members if members is None else members
-        waiting: set[asyncio.Future[Any]] = set()
-        for left in range(each, 0, -BATCH_RECORDS):
+        most = max(1, min(BATCH_RECORDS, ROUND_RECORDS // len(members)))
+        for left in range(each, 0, -most):
+            waiting: list[asyncio.Future[Any]] = []
             for member in members:
                 batch = self._producer.create_batch()
-                for _ in range(min(left, BATCH_RECORDS)):
+                for _ in range(min(left, most)):
                     id = f"{member}/t-{self.said}"
                     value = orjson.dumps({"id": id, "title": f"coating {self.said}", "description": _TEXT})
                     headers = event_headers(TechnologyDraft.type, f"/members/{member}", uuid.uuid4().hex, id)
                     batch.append(key=id.encode(), value=value, timestamp=None, headers=headers)
                     self.said += 1
-                waiting.add(await self._producer.send_batch(batch, self.outbox(member), partition=0))
-                if len(waiting) >= IN_FLIGHT:
-                    _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.gather(*waiting)
+                waiting.append(await self._producer.send_batch(batch, self.outbox(member), partition=0))
+            await asyncio.gather(*waiting)
         return each * len(members)
 
     async def add(self) -> str:

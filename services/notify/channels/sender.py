@@ -97,8 +97,10 @@ class Sender:
 
     async def _idle(self) -> None:
         """Until something may be due, or an endpoint has room again."""
+        # Not asyncio.wait_for: in Python 3.11 that loses the cancellation of a stop where the event is set just then.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._freed.wait(), IDLE_SECONDS * random.uniform(0.8, 1.2))
+            async with asyncio.timeout(IDLE_SECONDS * random.uniform(0.8, 1.2)):
+                await self._freed.wait()
 
     def _ended(self, place: Place, task: asyncio.Task[None]) -> None:
         self._in_flight.discard(task)
