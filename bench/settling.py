@@ -18,7 +18,7 @@ from tongtu.target import Target
 _LOOK_SECONDS = 0.3
 _TELL_SECONDS = 15.0
 _OUTBOX = re.compile(r"member\.[a-z0-9-]+\.outbox")
-_READS_OUTBOXES = "intake"
+_READS_OUTBOXES = ".intake"
 
 Place = tuple[str, int]
 """A topic of the platform, by its logical name, and a partition of it."""
@@ -104,7 +104,7 @@ def _unnoticed(positions: Sequence[GroupPosition], partitions: Iterable[Place]) 
     readers: defaultdict[str, set[str]] = defaultdict(set)
     for each in positions:
         readers[each.topic].add(each.group)
-    intake = {each.group for each in positions if each.service == _READS_OUTBOXES}
+    intake = {each.group for each in positions if each.group.endswith(_READS_OUTBOXES)}  # not of its further stages
     noticed = {(each.group, each.topic, each.partition) for each in positions if each.next is not None}
     unnoticed: set[tuple[str, str, int]] = set()
     for topic, number in partitions:

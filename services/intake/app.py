@@ -25,6 +25,6 @@ def compose(service: Service, settings: IntakeSettings) -> None:
     intake = Intake(settings.match_wait)
     service.at_start(partial(store.prepare, service.database, settings.remember))
     service.on_raw(OUTBOXES, intake.receive)
-    service.on(MatchProposed, intake.learn_parties)
+    service.stage("parties", patient=True).on(MatchProposed, intake.learn_parties)
     service.on_timer(EXPIRY, intake.expire)
     service.on_timer(WAITING, intake.look_again)

@@ -18,7 +18,7 @@ def assemble(service: Service, settings: NotifySettings) -> None:
     service.at_start(store.prepare)
     service.on(RiskAssessed, notifier.tell_of_matches)
     service.on(MatchAnswered, notifier.hear_answers)
-    service.on(DemandSearched, notifier.tell_of_searches)
+    service.stage("searches", patient=True).on(DemandSearched, notifier.tell_of_searches)
     service.on(OrganisationRegistered, notifier.note_members)
     service.on_timer(DEADLINE, notifier.stop_waiting)
     service.on_timer(MEMBER, notifier.look_at_matches_of)

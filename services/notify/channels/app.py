@@ -13,9 +13,6 @@ from services.notify.settings import NotifySettings
 from shared.contracts.channels import ChannelsConfigured
 from shared.runtime.service import Service
 
-FETCH_MIN_BYTES = 1024 * 1024
-"""What is sent on has been in the inbox before: half a second more costs nobody anything, a poll for each does."""
-
 
 def assemble_channels(service: Service, settings: NotifySettings) -> None:
     """Registers all that sends on what stands in inboxes."""
@@ -38,5 +35,5 @@ def assemble_channels(service: Service, settings: NotifySettings) -> None:
     service.at_start(sender.start)
     service.at_stop(sender.stop)
     service.on(ChannelsConfigured, planner.note_channels)
-    service.stage("deliver", FETCH_MIN_BYTES).on_raw(INBOXES, planner.plan)
+    service.stage("deliver", patient=True).on_raw(INBOXES, planner.plan)
     service.serve("/deliveries", listing(store))
