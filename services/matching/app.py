@@ -33,7 +33,8 @@ def assemble(service: Service, settings: MatchingSettings, shards: int | None = 
     secret = settings.secret.get_secret_value() if settings.secret else None
     keeper = Keeper(Snapshots(settings.snapshots)) if settings.snapshots else None
     matcher = Matcher(model, store, settings.threshold, settings.most, secret, keeper)
-    encoder = Encoder(Embedder(settings.threads), shards or load_topics().partitions(WorkRecord.topic))
+    shards = shards or load_topics().partitions(WorkRecord.topic)
+    encoder = Encoder(Embedder(settings.threads), shards, settings.encodes)
 
     async def take_over(partitions: Collection[Any]) -> None:
         topic = f"{settings.prefix}{WorkRecord.topic}"

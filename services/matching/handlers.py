@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from services.matching.answers import WorkAnswer
 from services.matching.embedding import Embedder
-from services.matching.encoding import Analyser, Record
+from services.matching.encoding import Analyser
 from services.matching.store import MatchingStore
 from services.matching.work import RECORD_VERSION, SHARD, Subject, WorkRecord
 from shared.contracts.events import DemandPosted, MatchAnswered, OrganisationRegistered, Side, TechnologySubmitted
@@ -18,9 +20,11 @@ from shared.streaming import Event, Message, UnitOfWork
 class Encoder:
     """The encode stage: no state, any number of instances; the costly part of matching."""
 
-    def __init__(self, embedder: Embedder, shards: int) -> None:
+    def __init__(self, embedder: Embedder, shards: int, at_a_time: int = 1) -> None:
+        """`at_a_time`: records that are analysed beside each other; what comes out does not depend on it."""
         self._analyser = Analyser(embedder)
         self._shards = shards
+        self._threads = ThreadPoolExecutor(at_a_time, "encode")
 
     async def encode_technologies(
         self, events: Sequence[Event[TechnologySubmitted]], work: UnitOfWork
@@ -54,9 +58,8 @@ class Encoder:
         return messages
 
     async def _encode(self, side: Side, events: Sequence[Event[Any]], work: UnitOfWork) -> list[Message]:
-        records = iter(
-            await asyncio.to_thread(self._work_records, [event.data for event in events if event.data is not None])
-        )
+        run = partial(asyncio.get_running_loop().run_in_executor, self._threads, self._analyser.work_record)
+        records = iter(await asyncio.gather(*(run(event.data) for event in events if event.data is not None)))
         messages: list[Message] = []
         for event in events:
             record = None if event.data is None else next(records)
@@ -79,9 +82,6 @@ class Encoder:
                 for shard in subject.shards(self._shards)
             ]
         return messages
-
-    def _work_records(self, records: Sequence[Record]) -> list[WorkRecord]:
-        return [self._analyser.work_record(record) for record in records]
 
 
 class Organisations:

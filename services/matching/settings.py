@@ -26,6 +26,8 @@ class MatchingSettings(ServiceSettings):
     threads: Annotated[int, Field(ge=1, le=64, validation_alias=AliasChoices("TONGTU_MATCHING_THREADS", "threads"))] = 1
     """Threads that compute one embedding or one product of matrices. numpy's own default, all cores, spins while it
     waits: it took as much of a processor again as everything else here (bench.latency)."""
+    encodes: Annotated[int, Field(ge=1, le=64, validation_alias=AliasChoices("TONGTU_MATCHING_ENCODES", "encodes"))] = 2
+    """Records that are analysed and embedded at a time, each on a core of its own."""
     snapshots: Annotated[
         Path | None, Field(validation_alias=AliasChoices("TONGTU_MATCHING_SNAPSHOTS", "snapshots"))
     ] = None

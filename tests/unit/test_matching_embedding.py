@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
@@ -41,6 +42,13 @@ def test_a_text_has_one_vector_whatever_was_embedded_before(embedder: Embedder) 
     texts = ["Thermal barrier coatings", "高温合金", "A much longer text about something else entirely. " * 10]
     first = [embedder.embed([text]).tolist() for text in texts]
     assert [Embedder().embed([text]).tolist() for text in reversed(texts)] == first[::-1]
+
+
+def test_a_record_has_one_vector_whatever_is_embedded_beside_it() -> None:
+    records: list[Record] = [each.canonical(catalogue.member_of(each), 1, "en") for each in catalogue.technologies()]
+    alone, beside = Analyser(Embedder()), Analyser(Embedder())
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(beside.work_record, records)) == [alone.work_record(record) for record in records]
 
 
 def test_keywords_are_embedded_with_the_title_besides_the_beginning_of_the_text() -> None:
