@@ -5,7 +5,8 @@
 One notify process with its settings as they are, but for http and this machine being allowed as targets; one receiver
 that answers at once. Proposals lie in the members' inboxes before notify starts: `backlog` is webhooks a second from
 the first to the last that arrives. `bare` is what plain aiohttp posts of the same body get through, as many at a time,
-with nothing kept, signed or checked: `ratio` is what the log of deliveries, the breaker and a connection for each cost.
+with nothing kept, signed or checked: `ratio` is what the log of deliveries, the breaker and a connection for each cost,
+`cpu_ms` the processor time of notify for each, its start included.
 `p50_ms` and `p99_ms` are from the acknowledgement in the inbox to the request at the receiver, at `rate` a second in
 all. `beside_hanging` is the backlog once more, of the same members, while a tenth as many others have as much to get
 and never answer; `stalled_seconds` the longest time in it in which nothing arrived. `repeated` counts over all of it;
