@@ -103,13 +103,16 @@ async def settled(platform: Platform, names: Sequence[str]) -> dict[str, list[Ri
 
     async def nothing_waits() -> dict[str, list[RiskAssessed | None]] | None:
         current = database[MODELS].find_one({"_id": "current"})
-        if current is None or database["outbox"].count_documents({}):
+        if current is None:
             return None
         behind = [
             {"open": True, "trl": None if start == "None" else int(start), "checked": {"$lt": number}}
             for start, number in current["since"].items()
         ]
         if behind and database[MATCHES].count_documents({"$or": behind}):
+            return None
+        # Last: what was assessed while the rest was looked at waits here until it stands in the log.
+        if database["outbox"].count_documents({}):
             return None
         found = await histories(platform)
         return found if found.keys() >= set(names) else None
