@@ -1,7 +1,7 @@
 """Fixtures of all tests: one real Kafka and MongoDB for the session, a platform of its own (a prefix) for each test.
 
 With `-n auto`, as in `make test`, three such sessions share the tests, each with servers of its own: so tests that kill
-servers, or have them fail, disturb nobody. They wait for a third of their time: two sessions leave two cores idle.
+servers, or have them fail, disturb nobody. They wait for a third of their time: two leave a third of two cores idle.
 """
 
 from __future__ import annotations

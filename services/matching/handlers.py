@@ -20,7 +20,7 @@ from shared.streaming import Event, Message, UnitOfWork
 class Encoder:
     """The encode stage: no state, any number of instances; the costly part of matching."""
 
-    def __init__(self, embedder: Embedder, shards: int, at_a_time: int = 1) -> None:
+    def __init__(self, embedder: Embedder, shards: int, at_a_time: int) -> None:
         """`at_a_time`: records that are analysed beside each other; what comes out does not depend on it."""
         self._analyser = Analyser(embedder)
         self._shards = shards

@@ -116,7 +116,7 @@ class Sender:
             await asyncio.sleep(COUNT_SECONDS)
 
     async def _claim(self) -> list[tuple[Claimed, Place]]:
-        """As much of what is due as there is room for, in three steps however much it is."""
+        """As much of what is due as there is room for: one read and one write, and a read where others were faster."""
         if self._room.left <= 0:
             return []
         now = datetime.now(UTC)
