@@ -1,12 +1,6 @@
 """`python -m services.intake` runs intake."""
 
-import asyncio
-import sys
-
 from services.intake.app import main
-from shared.runtime.settings import SettingsError
+from shared.runtime.running import run
 
-try:
-    asyncio.run(main())
-except SettingsError as error:
-    sys.exit(str(error))
+run(main)

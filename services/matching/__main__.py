@@ -1,12 +1,6 @@
 """`python -m services.matching` runs the matching service."""
 
-import asyncio
-import sys
-
 from services.matching.app import main
-from shared.runtime.settings import SettingsError
+from shared.runtime.running import run
 
-try:
-    asyncio.run(main())
-except (SettingsError, FileNotFoundError) as error:
-    sys.exit(str(error))
+run(main, FileNotFoundError)
