@@ -21,8 +21,8 @@ def new_prefix() -> str:
 
 @contextmanager
 def servers(kafka_heap: int | None = None) -> Iterator[Infrastructure]:
-    """Kafka with its full optimiser and MongoDB, empty, or those that TONGTU_KAFKA and TONGTU_MONGODB name."""
-    with infrastructure(fresh=True, fast_start=False, kafka_heap=kafka_heap) as started:
+    """Kafka and MongoDB, empty, or those that TONGTU_KAFKA and TONGTU_MONGODB name."""
+    with infrastructure(fresh=True, kafka_heap=kafka_heap) as started:
         yield started
 
 

@@ -27,8 +27,7 @@ READY_SECONDS = 180.0
 def whole_platform(members: Sequence[str]) -> Generator[Platform]:
     """The platform, ready, with these members registered; gone at the end.
 
-    Kafka runs with its full optimiser. Servers that TONGTU_KAFKA and TONGTU_MONGODB name are used instead, behind a
-    prefix.
+    Servers that TONGTU_KAFKA and TONGTU_MONGODB name are used instead, behind a prefix.
     """
     parent = default_home()
     parent.mkdir(parents=True, exist_ok=True)
@@ -38,7 +37,6 @@ def whole_platform(members: Sequence[str]) -> Generator[Platform]:
             home,
             prefix=new_prefix(),
             tell=to_standard_error,
-            fast_start=False,
             before_services=lambda target: asyncio.run(_register(target, members)),
         ) as started:
             started.wait_until_ready(to_standard_error, READY_SECONDS)

@@ -60,7 +60,6 @@ def _own_platform(home: Path) -> Generator[Target]:
         home,
         prefix=prefix,
         tell=note,
-        fast_start=True,
         before_services=lambda target: asyncio.run(scenario.register(target)),
     ) as started:
         started.wait_until_ready(note, _READY_SECONDS)

@@ -48,7 +48,6 @@ def infrastructure(
     home: Path | None = None,
     *,
     progress: Callable[[str], None] = to_standard_error,
-    fast_start: bool = True,
     fresh: bool = False,
     test_commands: bool = False,
     mongodb_cache: float = 1,
@@ -58,11 +57,11 @@ def infrastructure(
 ) -> Generator[Infrastructure]:
     """A real Kafka and MongoDB for the duration of the block; they also end if this process is killed.
 
-    `home` keeps data and logs (default: TONGTU_HOME, else the user's state folder). `fast_start` trades Kafka's speed
-    under load for 1 s at the start. `fresh` starts empty on ports of its own in a folder inside the home and removes
-    it at the end. `test_commands` lets tests make MongoDB fail on demand. `mongodb_cache` is in GB, `kafka_heap` in MB
-    (default: TONGTU_KAFKA_HEAP_MB, else 512). `secure` has Kafka ask for a login: the addresses then come with the
-    administrator's; every connection must show a valid password again within `reauthentication_seconds`.
+    `home` keeps data and logs (default: TONGTU_HOME, else the user's state folder). `fresh` starts empty on
+    ports of its own in a folder inside the home and removes it at the end. `test_commands` lets tests make MongoDB fail
+    on demand. `mongodb_cache` is in GB, `kafka_heap` in MB (default: TONGTU_KAFKA_HEAP_MB, else 512). `secure` has
+    Kafka ask for a login: the addresses then come with the administrator's; every connection must show a valid password
+    again within `reauthentication_seconds`.
 
     A part whose address is in the environment (TONGTU_KAFKA, TONGTU_MONGODB) is not started. Raises EmbeddedError
     with one line for the user if something is missing, in use or does not start.
@@ -111,7 +110,6 @@ def infrastructure(
                 home / "kafka",
                 logs,
                 kafka_port,
-                fast_start=fast_start,
                 heap=kafka_heap or _heap(),
                 held=held,
                 security=security,

@@ -93,7 +93,7 @@ def render(properties: Mapping[str, str]) -> str:
 class Kafka(Server):
     """A Kafka node that keeps its data in `folder` (created and formatted at the first start).
 
-    `fast_start` limits the Java compiler to its first stage: ready sooner, but slower under load. `heap` is in MB.
+    `heap` is in MB.
     """
 
     def __init__(
@@ -104,7 +104,6 @@ class Kafka(Server):
         logs: Path,
         port: int,
         *,
-        fast_start: bool = True,
         heap: int = HEAP_MB,
         held: Sequence[int] = (),
         security: NodeSecurity | None = None,
@@ -118,7 +117,6 @@ class Kafka(Server):
         self._folder = folder
         self._log = logs / "kafka.log"
         self._logged_before = 0  # bytes
-        self._fast_start = fast_start
         self._heap = heap
 
     @property
@@ -147,8 +145,8 @@ class Kafka(Server):
 
     def _java_command(self, *arguments: str) -> list[str]:
         options = [f"-Xmx{self._heap}m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData"]
-        if self._fast_start:
-            options.append("-XX:TieredStopAtLevel=1")
+        # Java's second compiler takes more of a small machine for many minutes than its code saves (docs/embedded.md).
+        options.append("-XX:TieredStopAtLevel=1")
         options.append("--sun-misc-unsafe-memory-access=allow")  # else Java 25 prints warnings about Kafka's code
         options.append(f"-Djava.io.tmpdir={self._folder / 'temporary'}")
         options.append(f"-Dlog4j2.configurationFile={self._folder / 'log4j2.properties'}")

@@ -81,7 +81,6 @@ def platform(
     *,
     prefix: str = "",
     tell: Callable[[str], None],
-    fast_start: bool = False,
     secure: bool = False,
     services: Services = every_service,
     before_services: Callable[[Target], None] = lambda target: None,
@@ -95,7 +94,7 @@ def platform(
     logs = home / "logs"
     with (
         PlatformFile(home, prefix) as file,
-        infrastructure(home, progress=tell, fast_start=fast_start, secure=secure) as servers,
+        infrastructure(home, progress=tell, secure=secure) as servers,
     ):
         logs.mkdir(parents=True, exist_ok=True)
         addresses = servers.addresses
