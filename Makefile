@@ -5,6 +5,8 @@ UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv 2>/dev/null),.uv/bin/uv)
 # The machine's own Python is used, never a download.
 export UV_PYTHON_DOWNLOADS := never
+# Many containers have Python keep no bytecode; each service would then compile all that it imports, at every start.
+unexport PYTHONDONTWRITEBYTECODE
 RUN := .venv/bin
 
 help:  ## what there is
