@@ -231,9 +231,9 @@ class Journal:
         """Writes outbox documents inside the poll's transaction."""
         await self._outbox.insert_many([d.to_bson(self._group) for d in documents], session=session)
 
-    async def delete(self, documents: Sequence[OutboxDocument]) -> None:
+    async def delete(self, ids: Sequence[str]) -> None:
         """Forgets documents that are in the log; one that comes back after a failover is seen to be published."""
-        await self._outbox_unacknowledged.delete_many({"_id": {"$in": [document.id for document in documents]}})
+        await self._outbox_unacknowledged.delete_many({"_id": {"$in": list(ids)}})
 
     async def set_aside(self, document: OutboxDocument, messages: Sequence[Outgoing], reason: str) -> OutboxDocument:
         """Moves these messages to `unpublishable`, in one transaction; gives the document without them."""

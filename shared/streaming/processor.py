@@ -170,6 +170,7 @@ class Processor(ConsumerRebalanceListener):
                     await self._publishing.finish()
                     await self._publishing.flush()
                     await self._publishing.finish()
+                    await self._publishing.forget()
                     await self._journal.release(list(self._owned.positions.values()))
                     self._released = {tp: position.released() for tp, position in self._owned.positions.items()}
         except Exception as error:

@@ -112,7 +112,7 @@ class TakeOver:
             else:
                 steps[document.position_id, document.sequence].append(document)
         if in_log:
-            await self._journal.delete(in_log)
+            await self._journal.delete([document.id for document in in_log])
         if in_log or steps:
             log.info("left_documents_found", group=self._group, in_log=len(in_log), to_publish=len(steps))
         lot: list[OutboxDocument] = []
@@ -143,7 +143,7 @@ class TakeOver:
                         apart.append(batch.messages[len(batch.messages) // 2])
                     else:
                         await self._set_aside(left, batch)
-        await self._journal.delete(documents)
+        await self._journal.delete([document.id for document in documents])
 
     async def _set_aside(self, left: dict[str, OutboxDocument], refused: Refused) -> None:
         ids = {id(message) for message in refused.messages}

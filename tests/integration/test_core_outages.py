@@ -225,3 +225,34 @@ async def _stalled(stalled: Server, feed: Feed, while_stalled: bool = True) -> N
         await asyncio.sleep(max(0.0, until - time.monotonic()))
     finally:
         os.kill(stalled.pid, signal.SIGCONT)
+
+
+async def test_what_is_published_while_others_are_deleted_is_deleted_too(platform: Platform) -> None:
+    async with serving(platform):
+        feed = Feed(platform)
+        await feed.some()
+        await feed.all_is_well()
+        with failing(platform, "alwaysOn", failCommands=["delete"], blockConnection=True, blockTimeMS=1500):
+            await feed.some()
+            await ledger.passed_on(platform, range(feed.fed))
+            await asyncio.sleep(0.5)  # by now they are being deleted
+            await feed.some()
+            await ledger.passed_on(platform, range(feed.fed))  # nothing waits for that
+            assert platform.database(ledger.SERVICE)["outbox"].estimated_document_count() > 0
+        await feed.all_is_well()
+
+
+async def test_documents_of_one_after_the_other_are_deleted_together(platform: Platform) -> None:
+    def deletes() -> int:
+        return platform.client.admin.command("serverStatus")["metrics"]["commands"]["delete"]["total"]
+
+    async with serving(platform):
+        feed = Feed(platform)
+        await feed.some()
+        await feed.all_is_well()
+        before = deletes()
+        for _ in range(20):
+            await feed.some(1)
+            await asyncio.sleep(0.05)
+        await feed.all_is_well()
+        assert deletes() - before <= 12
