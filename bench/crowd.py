@@ -9,7 +9,7 @@ event handled, `one_each_...` what polls cost in which each of 500 outboxes has 
 the creation of a member's topics to its first receipt (the worst of three), `killed_seconds` from a start after SIGKILL
 in the middle of a backlog to the first event handled (10 s of it are the session that the broker waits for),
 `second_seconds` until a second instance lets records through as well, `two_instances` what both do together of one more
-backlog, from the first word to the last reply, the members' writing included. `exact` says whether intake holds every
+backlog, from when both have replied. `exact` says whether intake holds every
 record once and nothing is left to publish. `load` is the machine's: above the number of its cores, only ratios count.
 """
 
@@ -60,7 +60,7 @@ async def intake(crowd: Crowd, events: int, servers: Mapping[str, psutil.Process
     try:
         figures = {"start_seconds": await first.until(lambda: first.processed > 0, LONG_SECONDS, "a first event")}
         to_standard_error(f"  started after {figures['start_seconds']:.1f} s")
-        figures["backlog"] = await _answered_a_second(first, backlog)
+        figures["backlog"] = await _answered_a_second(backlog, first)
         to_standard_error(f"  backlog: {figures['backlog']:.0f} events/s")
         figures["scattered"] = await _scattered(crowd, first)
         to_standard_error(f"  scattered: {figures['scattered']:.0f} events/s")
@@ -91,11 +91,17 @@ async def _told(intake: Watched, events: int, before: int = 0) -> float:
     return await intake.until(lambda: intake.published - before >= 2 * events, LONG_SECONDS, f"{events} events")
 
 
-async def _answered_a_second(intake: Watched, events: int) -> float:
-    """From the first reply to the last; what was answered when the clock began does not count."""
-    began = await intake.until(lambda: intake.published > 0, LONG_SECONDS, "a first reply")
-    answered = intake.published / 2
-    return (events - answered) / (await _told(intake, events) - began)
+async def _answered_a_second(events: int, *instances: Watched) -> float:
+    """From the first reply of each to the last of all; what was answered when the clock began does not count."""
+    first = instances[0]
+    await first.until(lambda: all(each.published for each in instances), LONG_SECONDS, "first replies")
+    answered, began = sum(each.published for each in instances) / 2, time.monotonic()
+
+    def all_are() -> bool:
+        return sum(each.published for each in instances) >= 2 * events
+
+    await first.until(all_are, LONG_SECONDS, f"{events} events")
+    return (events - answered) / (time.monotonic() - began)
 
 
 async def _scattered(crowd: Crowd, intake: Watched) -> float:
@@ -105,7 +111,7 @@ async def _scattered(crowd: Crowd, intake: Watched) -> float:
     for _ in range(max(1, SCATTERED_EVENTS // len(crowd.members))):
         events += await crowd.say(1)
     intake.start()
-    return await _answered_a_second(intake, events)
+    return await _answered_a_second(events, intake)
 
 
 async def _one_each(crowd: Crowd, intake: Watched) -> dict[str, float]:
@@ -171,14 +177,13 @@ async def _second(crowd: Crowd, first: Watched, logs: Path, each: int) -> dict[s
         def shared() -> bool:
             return second.is_ready() and first.is_ready() and second.metrics()["tongtu_partitions_owned"] > 1
 
-        def published() -> int:
-            return first.published + second.published
-
         seconds = await second.until(shared, LONG_SECONDS, "a second instance")
-        before, began = published(), time.monotonic()
+        for instance in (first, second):
+            instance.stop()
         events = await crowd.say(each)
-        await second.until(lambda: published() - before >= 2 * events, LONG_SECONDS, f"{events} events")
-        return {"second_seconds": seconds, "two_instances": events / (time.monotonic() - began)}
+        for instance in (first, second):
+            instance.start()
+        return {"second_seconds": seconds, "two_instances": await _answered_a_second(events, first, second)}
     finally:
         second.stop()
 

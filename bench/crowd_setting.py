@@ -35,7 +35,7 @@ ROUND_RECORDS = 40_000
 """About 40 MB, of all members: what is sent at once goes in one request, and a broker takes 100 MB."""
 _MB = 1024 * 1024
 _TEXT = "A coating that keeps offshore bearings from pitting, tested for a year in salt spray at 40 degrees. " * 9
-_LOOK_SECONDS = 0.05
+_LOOK_SECONDS = 0.2
 
 
 class Crowd:

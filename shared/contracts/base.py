@@ -13,7 +13,6 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
-    field_validator,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
@@ -103,10 +102,14 @@ class InboxMessage(BaseModel):
         """The inbox topic of that member."""
         return cls.topic.format(member=member)
 
-    @field_validator("*", mode="after")
-    @classmethod
-    def _drop_unknown_fields(cls, value: Any) -> Any:
-        return without_unknown_fields(value)
+    @model_validator(mode="after")
+    def _drop_unknown_fields(self) -> Self:
+        for name in _fields_with_models(type(self)):
+            value = getattr(self, name)
+            kept = without_unknown_fields(value)
+            if kept is not value:
+                object.__setattr__(self, name, kept)  # it is frozen
+        return self
 
 
 class OpenEnum:
@@ -137,6 +140,8 @@ def without_unknown_fields(value: Any) -> Any:
     """Every model in the value reduced to the fields that its class declares; the value itself where none has more."""
     if isinstance(value, BaseModel):
         parts = {name: getattr(value, name) for name in _fields_with_models(type(value))}
+        if not parts and not value.model_extra:
+            return value
         kept = {name: without_unknown_fields(part) for name, part in parts.items()}
         if not value.model_extra and all(kept[name] is part for name, part in parts.items()):
             return value
