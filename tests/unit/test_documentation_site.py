@@ -3,6 +3,7 @@
 import importlib.util
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from mkdocs.config.defaults import MkDocsConfig
@@ -21,7 +22,7 @@ def offline() -> ModuleType:
     return module
 
 
-def configuration(site: Path) -> MkDocsConfig:
+def configuration(site: Path) -> Any:
     config = MkDocsConfig()
     config.load_dict({"site_name": "a site", "site_dir": str(site)})
     return config
