@@ -79,6 +79,7 @@ async def intake(crowd: Crowd, events: int, servers: Mapping[str, psutil.Process
         )
         await _all_kept(crowd)
         figures |= await _second(crowd, first, logs, each)
+        await _all_kept(crowd)
         records, waiting = crowd.kept()
         figures["exact"] = records == crowd.said and waiting == 0
     finally:
@@ -180,9 +181,10 @@ async def _second(crowd: Crowd, first: Watched, logs: Path, each: int) -> dict[s
         seconds = await second.until(shared, LONG_SECONDS, "a second instance")
         for instance in (first, second):
             instance.stop()
-        events = await crowd.say(each)
-        for instance in (first, second):
-            instance.start()
+        events = await crowd.say(2 * each)
+        first.start()
+        await first.until(lambda: first.is_ready(), LONG_SECONDS, "the first instance")
+        second.start()
         return {"second_seconds": seconds, "two_instances": await _answered_a_second(events, first, second)}
     finally:
         second.stop()
