@@ -145,7 +145,7 @@ class Kafka(Server):
 
     def _java_command(self, *arguments: str) -> list[str]:
         options = [f"-Xmx{self._heap}m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData"]
-        # Java's second compiler takes more of a small machine for many minutes than its code saves (ADR 31).
+        # Java's second compiler takes more of a small machine than its code saves for a long while (ADR 31).
         options.append("-XX:TieredStopAtLevel=1")
         options.append("--sun-misc-unsafe-memory-access=allow")  # else Java 25 prints warnings about Kafka's code
         options.append(f"-Djava.io.tmpdir={self._folder / 'temporary'}")
