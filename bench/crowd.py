@@ -24,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -87,21 +87,22 @@ async def intake(crowd: Crowd, events: int, servers: Mapping[str, psutil.Process
     return {name: value if isinstance(value, bool) else round(value, 2) for name, value in figures.items()}
 
 
-async def _told(intake: Watched, events: int, before: int = 0) -> float:
-    """Seconds since intake's start at which each event has led to a canonical record and a receipt."""
-    return await intake.until(lambda: intake.published - before >= 2 * events, LONG_SECONDS, f"{events} events")
+def _published(instances: Sequence[Watched]) -> int:
+    return sum(each.published for each in instances)
+
+
+async def _told(events: int, *instances: Watched, before: int = 0) -> None:
+    """Returns when each event has led to a canonical record and a receipt, `before` messages not counted."""
+    first = instances[0]
+    await first.until(lambda: _published(instances) - before >= 2 * events, LONG_SECONDS, f"{events} events")
 
 
 async def _answered_a_second(events: int, *instances: Watched) -> float:
     """From the first reply of each to the last of all; what was answered when the clock began does not count."""
     first = instances[0]
     await first.until(lambda: all(each.published for each in instances), LONG_SECONDS, "first replies")
-    answered, began = sum(each.published for each in instances) / 2, time.monotonic()
-
-    def all_are() -> bool:
-        return sum(each.published for each in instances) >= 2 * events
-
-    await first.until(all_are, LONG_SECONDS, f"{events} events")
+    answered, began = _published(instances) / 2, time.monotonic()
+    await _told(events, *instances)
     return (events - answered) / (time.monotonic() - began)
 
 
@@ -122,7 +123,7 @@ async def _one_each(crowd: Crowd, intake: Watched) -> dict[str, float]:
     for _ in range(5):
         published = intake.published
         await crowd.say(1, members)
-        await _told(intake, len(members), published)
+        await _told(len(members), intake, before=published)
     after = intake.metrics()
     spent = {
         name: after[f"tongtu_{name}_seconds_sum"] - before[f"tongtu_{name}_seconds_sum"]

@@ -91,10 +91,7 @@ def render(properties: Mapping[str, str]) -> str:
 
 
 class Kafka(Server):
-    """A Kafka node that keeps its data in `folder` (created and formatted at the first start).
-
-    `heap` is in MB.
-    """
+    """A Kafka node that keeps its data in `folder` (created and formatted at the first start); `heap` is in MB."""
 
     def __init__(
         self,
