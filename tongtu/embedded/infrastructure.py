@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tongtu.embedded.ahead import ahead_of_time_cache
 from tongtu.embedded.errors import EmbeddedError
 from tongtu.embedded.home import default_home
 from tongtu.embedded.jars import KAFKA_VERSION, kafka_jars
@@ -104,15 +105,17 @@ def infrastructure(
         if not kafka_address:
             kafka_address = f"{HOST}:{kafka_port}"
             security = _security(home, secure, [kafka_port, mongodb_port], reauthentication_seconds)
+            java, jars = _java(), kafka_jars(progress)
             kafka = Kafka(
-                _java(),
-                kafka_jars(progress),
+                java,
+                jars,
                 home / "kafka",
                 logs,
                 kafka_port,
                 heap=kafka_heap or _heap(),
                 held=held,
                 security=security,
+                cache=ahead_of_time_cache(java, jars, progress),
             )
             if security is not None:
                 administrator = security.administrator

@@ -91,7 +91,10 @@ def render(properties: Mapping[str, str]) -> str:
 
 
 class Kafka(Server):
-    """A Kafka node that keeps its data in `folder` (created and formatted at the first start); `heap` is in MB."""
+    """A Kafka node that keeps its data in `folder` (created and formatted at the first start); `heap` is in MB.
+
+    `cache` is Java's ahead-of-time cache (ahead.py): used if the file is there, and made at the next stop if not.
+    """
 
     def __init__(
         self,
@@ -104,6 +107,7 @@ class Kafka(Server):
         heap: int = HEAP_MB,
         held: Sequence[int] = (),
         security: NodeSecurity | None = None,
+        cache: Path | None = None,
     ):
         super().__init__("Kafka", logs / "kafka.out", held)
         self.port = port
@@ -115,6 +119,7 @@ class Kafka(Server):
         self._log = logs / "kafka.log"
         self._logged_before = 0  # bytes
         self._heap = heap
+        self._cache = cache
 
     @property
     def _configuration(self) -> Path:
@@ -140,7 +145,7 @@ class Kafka(Server):
             raise EmbeddedError(f"Kafka's data folder {data} cannot be set up: see {self._output}")
         formatted.touch()
 
-    def _java_command(self, *arguments: str) -> list[str]:
+    def _java_command(self, *arguments: str, may_record: bool = False) -> list[str]:
         options = [f"-Xmx{self._heap}m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData"]
         # Java's second compiler takes more of a small machine than its code saves for a long while (ADR 31).
         options.append("-XX:TieredStopAtLevel=1")
@@ -148,10 +153,15 @@ class Kafka(Server):
         options.append(f"-Djava.io.tmpdir={self._folder / 'temporary'}")
         options.append(f"-Dlog4j2.configurationFile={self._folder / 'log4j2.properties'}")
         options.append(f"-Dtongtu.log={self._log}")
+        if self._cache and self._cache.is_file():
+            # One that does not fit (archives or Java changed) is ignored; what Java has to say of it helps nobody.
+            options += [f"-XX:AOTCache={self._cache}", "-Xlog:aot*=off"]
+        elif self._cache and may_record:
+            options.append(f"-XX:AOTCacheOutput={self._cache}")
         return [str(self._java), *options, "-cp", f"{self._jars}{os.sep}*", *arguments]
 
     def _command(self) -> Sequence[str]:
-        return self._java_command("kafka.Kafka", str(self._configuration))
+        return self._java_command("kafka.Kafka", str(self._configuration), may_record=True)
 
     def _is_ready(self) -> bool:
         pid = self.pid
