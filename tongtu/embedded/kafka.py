@@ -145,7 +145,7 @@ class Kafka(Server):
             raise EmbeddedError(f"Kafka's data folder {data} cannot be set up: see {self._output}")
         formatted.touch()
 
-    def _java_command(self, *arguments: str, may_record: bool = False) -> list[str]:
+    def _java_command(self, *arguments: str) -> list[str]:
         options = [f"-Xmx{self._heap}m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData"]
         # Java's second compiler takes more of a small machine than its code saves for a long while (ADR 31).
         options.append("-XX:TieredStopAtLevel=1")
@@ -156,12 +156,12 @@ class Kafka(Server):
         if self._cache and self._cache.is_file():
             # One that does not fit (archives or Java changed) is ignored; what Java has to say of it helps nobody.
             options += [f"-XX:AOTCache={self._cache}", "-Xlog:aot*=off"]
-        elif self._cache and may_record:
-            options.append(f"-XX:AOTCacheOutput={self._cache}")
         return [str(self._java), *options, "-cp", f"{self._jars}{os.sep}*", *arguments]
 
     def _command(self) -> Sequence[str]:
-        return self._java_command("kafka.Kafka", str(self._configuration), may_record=True)
+        is_recorded = self._cache and not self._cache.is_file()
+        recording = [f"-XX:AOTCacheOutput={self._cache}"] if is_recorded else []
+        return self._java_command(*recording, "kafka.Kafka", str(self._configuration))
 
     def _is_ready(self) -> bool:
         pid = self.pid
