@@ -20,6 +20,7 @@ from services.matching import lexical
 from services.matching.embedding import ENCODER
 from services.matching.profile import DIMENSIONS
 from services.matching.statistics import Model, fingerprint
+from services.matching.vectors import lengths
 from services.matching.work import WorkRecord
 from shared.contracts.events import Side, Visibility
 
@@ -203,7 +204,7 @@ class Invented:
                 "alive": np.ones(len(own), dtype=np.bool_),
                 "directions": {
                     "vectors": vectors,
-                    "lengths": np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.int64)),
+                    "lengths": lengths(vectors),
                 },
                 **made,
             }

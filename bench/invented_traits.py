@@ -17,6 +17,7 @@ from services.matching import latent, lexical
 from services.matching.profile import ENGLISH_DIMENSIONS
 from services.matching.statistics import Model, fingerprint
 from services.matching.traits import LEAD, LEVELS, LOGARITHMS, SHARPER, STEEP, TITLE
+from services.matching.vectors import lengths, quantised_rows
 from shared.contracts.events import Side
 
 Array = npt.NDArray[Any]
@@ -67,7 +68,7 @@ class InventedTraits:
         one, other = self._random.integers(0, len(self._pool), (2, len(subjects)))
         values = 0.72 * self._centres[subjects] + 0.48 * (self._pool[one] + self._pool[other])
         values = 0.95 * values / np.linalg.norm(values, axis=1, keepdims=True) + 0.3 * self._middle
-        return _quantised(values)
+        return quantised_rows(values)
 
     def rows(self, side: Side, words: Any, subjects: Array, model: Model) -> dict[str, Any]:
         """Traits of some records as `TraitRows.restore` takes them; `words`: invented_rows.Words of English ones."""
@@ -79,7 +80,7 @@ class InventedTraits:
         make = self._technologies if side is Side.TECHNOLOGY else self._demands
         columns = make(terms, phrases, idf, phrase_idf, words, model)
         english = self.english(subjects)
-        columns["english"] = {"vectors": english, "lengths": _lengths(english)}
+        columns["english"] = {"vectors": english, "lengths": lengths(english)}
         if side is Side.DEMAND:
             columns["english_title"] = self.english(subjects)
         return columns
@@ -158,8 +159,8 @@ class InventedTraits:
         known = np.where(words.terms < LATENT_TERMS, np.rint(_WEIGHT_STEPS * weights), 0.0)
         shape = len(words.ends) - 1, LATENT_TERMS
         by_record = csr_array((known, np.minimum(words.terms, LATENT_TERMS - 1), words.ends), shape)
-        vectors = _quantised(by_record @ self._directions.astype(np.float64))
-        return {"vectors": vectors, "lengths": _lengths(vectors)}
+        vectors = quantised_rows(by_record @ self._directions.astype(np.float64))
+        return {"vectors": vectors, "lengths": lengths(vectors)}
 
     def _phrases(self, words: Any, record: Array, place: Array) -> _Listed:
         """Neighbouring words, but for the last of the title and the first of the body; `record`, `place`: _places."""
@@ -275,15 +276,6 @@ def _directions(
 ) -> npt.NDArray[np.float32]:
     values = random.standard_normal((count, dimensions), dtype=np.float32) * np.asarray(spread, dtype=np.float32)
     return values / np.linalg.norm(values, axis=1, keepdims=True)
-
-
-def _quantised(values: Array) -> Array:
-    largest = np.abs(values).max(axis=1, keepdims=True)
-    return np.rint(values * (127 / np.where(largest > 0, largest, 1))).astype(np.int8)
-
-
-def _lengths(vectors: Array) -> Array:
-    return np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.int64))
 
 
 def _positive(columns: Sequence[Array]) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.matching.arrays import Array, Column
-from services.matching.vectors import Vector, length
+from services.matching.vectors import Vector, length, lengths
 
 Floats = npt.NDArray[np.float64]
 
@@ -36,18 +36,23 @@ class Directions:
         self._vectors.append(vector)
         self._lengths.append(length(vector))
 
+    def extend(self, vectors: Vector) -> None:
+        """Several more, [rows, dimensions]."""
+        self._vectors.extend(vectors)
+        self._lengths.extend(lengths(vectors))
+
     def cosines(self, vector: Vector, rows: Array | None = None) -> Floats:
         """Of these rows, or of all, with a vector: to the last bit what `vectors.cosine` says."""
-        vectors, lengths, own_length = self._vectors.values, self._lengths.values, length(vector)
-        if rows is not None and len(rows) * (2 if len(vector) <= _SHORT else 5) > len(lengths):
+        vectors, row_lengths, own_length = self._vectors.values, self._lengths.values, length(vector)
+        if rows is not None and len(rows) * (2 if len(vector) <= _SHORT else 5) > len(row_lengths):
             return self.cosines(vector)[rows]
-        found = np.zeros(len(lengths) if rows is None else len(rows))
+        found = np.zeros(len(row_lengths) if rows is None else len(rows))
         for start in range(0, len(found), _TOGETHER):
             part = slice(start, start + _TOGETHER)
             some = part if rows is None else rows[part]
             # Whole numbers, added as whole numbers.
             dots = np.asarray(numkong.cdist(vector[np.newaxis], vectors[some], "dot"), dtype=np.float64).ravel()
-            products = lengths[some] * own_length
+            products = row_lengths[some] * own_length
             np.divide(dots, products, out=found[part], where=products > 0)
         return found
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from services.matching.arrays import Array, Codes, Column, Lists
 from services.matching.batches import TraitRows
+from services.matching.bounds import Bounds
 from services.matching.directions import Directions, Floats
 from services.matching.postings import Postings, Sums
 from services.matching.profile import DIMENSIONS, Profile
@@ -36,6 +37,7 @@ class LanguageRows:
         self.traits = TraitRows(side) if has_traits else None
         self.directions = Directions(DIMENSIONS)
         """What the multilingual encoder makes of each record."""
+        self.bounds = Bounds(self.directions)
         self._names = names
         self.ids: list[str] = []
         self._named: dict[int, tuple[str, ...]] = {}
@@ -145,6 +147,7 @@ class LanguageRows:
         self.ids = [self.ids[row] for row in np.flatnonzero(kept).tolist()]
         self._terms.keep(kept)
         self.directions.keep(kept)
+        self.bounds.clear()
         if self.traits is not None:
             self.traits.keep(kept)
         for column in self._columns().values():
@@ -176,6 +179,7 @@ class LanguageRows:
             column.replace(arrays[name])
         self._terms.restore(arrays["terms"])
         self.directions.restore(arrays["directions"])
+        self.bounds.clear()
         if self.traits is not None:
             self.traits.restore(arrays["traits"])
         self._postings.clear()

@@ -109,9 +109,9 @@ class Search:
             rows = rows[self._combined(rows, np.full(len(rows), MOST_COSINE)) >= needed[rows]]
             found = self._general(rows)
         else:
-            cosines = self._table.directions.cosines(self._other.vector)
-            rows = np.flatnonzero((cosines >= least_cosine(threshold, self._model)) & meeting)
-            found = self._combined(rows, cosines[rows])
+            bounds = self._table.bounds.of(self._other.vector)
+            rows = np.flatnonzero((bounds >= least_cosine(threshold, self._model)) & meeting)
+            found = self._general(rows)
         reaching = found >= needed[rows]
         return rows[reaching], found[reaching]
 
@@ -126,9 +126,11 @@ class Search:
             rows = np.flatnonzero(overlaps >= least_overlap(needed, self._least_expected, self._model))
             best.add(self._table, rows, self._general(rows))
         else:
-            cosines = self._table.directions.cosines(self._other.vector)
-            rows = np.flatnonzero((cosines >= least_cosine(best.needed, self._model)) & meeting)
-            found = self._combined(rows, cosines[rows])
+            bounds = np.where(meeting, self._table.bounds.of(self._other.vector), -np.inf)
+            rows = _some_highest(bounds)
+            needed = max(best.needed, best.alone(self._general(rows)))
+            rows = np.flatnonzero(bounds >= least_cosine(needed, self._model))
+            found = self._general(rows)
             some = _highest(found, best.count)
             best.add(self._table, rows[some], found[some])
 
@@ -233,10 +235,10 @@ class Search:
         return found
 
 
-def _some_highest(overlaps: Array) -> Array:
-    """Some rows that share much with the question, and may meet it (0 or more)."""
-    rows = _highest(overlaps, FIRST)[: 2 * FIRST]
-    return rows[overlaps[rows] >= 0]
+def _some_highest(values: Array) -> Array:
+    """Some rows with the highest of these overlaps or bounds; below 0 is what may not meet the question."""
+    rows = _highest(values, FIRST)[: 2 * FIRST]
+    return rows[values[rows] >= 0]
 
 
 def _highest(values: Array, count: int) -> Array:

@@ -22,10 +22,21 @@ def quantised(vector: npt.NDArray[np.float32]) -> Vector:
     return np.rint(vector * (_LARGEST / largest)).astype(np.int8)
 
 
+def quantised_rows(vectors: npt.NDArray[np.floating]) -> Vector:
+    """Each row of [rows, dimensions] in steps of 1/127 of its own largest component."""
+    largest = np.abs(vectors).max(axis=1, keepdims=True)
+    return np.rint(vectors * (_LARGEST / np.where(largest > 0, largest, 1))).astype(np.int8)
+
+
 def length(vector: Vector) -> float:
     """The Euclidean length of a quantised vector."""
     whole = vector.astype(np.int64)
     return math.sqrt(int(whole @ whole))
+
+
+def lengths(vectors: Vector) -> npt.NDArray[np.float64]:
+    """Those of [rows, dimensions]."""
+    return np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.int64))
 
 
 def cosine(left: Vector, right: Vector) -> float:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.matching import postings, ranking, search
+from services.matching import bounds, postings, ranking, search
 from services.matching.index import ProfileIndex
 from services.matching.profile import Profile
 from services.matching.ranking import (
@@ -100,6 +100,7 @@ def test_the_index_gives_what_every_pair_alone_gives(
     other_side = Side.DEMAND if side is Side.TECHNOLOGY else Side.TECHNOLOGY
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(postings, "TAIL", tail)
+        patch.setattr(bounds, "LEAST", 2 * tail)
         patch.setattr(search, "FIRST", 3)
         patch.setattr(search, "TOGETHER", 2)
         index, plain = ProfileIndex(side, MODEL), Plain(side)
@@ -143,6 +144,7 @@ def test_thousands_of_rows_are_searched_by_bounds_and_nothing_is_missed(
     most_raised: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ranking, "MOST_RAISED", most_raised)
+    monkeypatch.setattr(bounds, "LEAST", 100)
     offered = [profile(Side.TECHNOLOGY, seed, f"o{seed % 7}/{seed}") for seed in range(3_000)]
     index, plain = ProfileIndex(Side.TECHNOLOGY, MODEL), Plain(Side.TECHNOLOGY)
     for each in offered:
