@@ -7,12 +7,13 @@ half a million embeddings waits for memory, so fewer bytes are less time.
 
 from __future__ import annotations
 
+import numkong
 import numpy as np
 import numpy.typing as npt
 
 from services.matching.arrays import Column
-from services.matching.directions import Directions, Floats
-from services.matching.vectors import Vector, quantised_rows
+from services.matching.directions import Directions
+from services.matching.vectors import Vector, lengths, quantised_rows
 
 KEPT = 192
 """Dimensions. A Chinese demand that needs a cosine of .4 with one of 16,155 real English technologies has 2 % of them
@@ -21,9 +22,10 @@ LEAST = 16_384
 """Rows from which bounds are worth it."""
 _SAMPLE = 8_192
 """Rows that the directions are found from. Any directions give true bounds; good ones give close bounds."""
-_TOGETHER = 32_768
+_TOGETHER = 8_192
+"""Rows that are worked on while they are in the processor's cache."""
 _ROUNDING = 1e-5
-"""More than single precision loses in 512 sums."""
+"""More than single precision loses in 512 sums, and so the square of a rest that may be taken for none."""
 
 Singles = npt.NDArray[np.float32]
 
@@ -39,21 +41,30 @@ class Bounds:
         """The table holds others than before."""
         self._axes: Singles | None = None
         """[dimensions, KEPT], orthonormal."""
-        self._parts = Directions(KEPT)
-        self._kept, self._left = Column(np.float32), Column(np.float32)
-        """The lengths of a row's part and of its rest, where the row itself has the length 1."""
+        self._parts = Column(np.int8, KEPT)
+        """In whole numbers."""
+        self._scales = Column(np.float32)
+        """What makes them as long as they are, where the row itself has the length 1."""
+        self._rests = Column(np.float32)
+        """The length of each row's rest."""
         self._error = 0.0
         """How far a part's direction lies from its own in whole numbers, at most."""
 
-    def of(self, vector: Vector) -> Floats:
+    def of(self, vector: Vector) -> npt.NDArray[np.floating]:
         """No cosine of a row with the vector is greater; the cosines themselves where there are few rows."""
         if len(self._whole.vectors) < LEAST:
             return self._whole.cosines(vector)
         self._follow()
-        parts, (kept,), (left,), error = self._split(vector[np.newaxis])
-        found = self._parts.cosines(parts[0])
-        found *= kept * self._kept.values
-        found += left * self._left.values + (self._error + error + _ROUNDING)
+        part, (scale,), (rest,), error = self._split(vector[np.newaxis])
+        parts, scales, rests = self._parts.values, scale * self._scales.values, rest * self._rests.values
+        rests += self._error + error + _ROUNDING
+        found = np.empty(len(parts), dtype=np.float32)
+        for start in range(0, len(parts), _TOGETHER):
+            some = slice(start, start + _TOGETHER)
+            # Whole numbers below 2^24: exact in single precision.
+            dots = np.asarray(numkong.cdist(part, parts[some], "dot", out_dtype="float32")).ravel()
+            np.multiply(dots, scales[some], out=found[some])
+            found[some] += rests[some]
         return found
 
     def _follow(self) -> None:
@@ -62,21 +73,22 @@ class Bounds:
             sample = _units(vectors[:: max(len(vectors) // _SAMPLE, 1)])
             _, axes = np.linalg.eigh(sample.T @ sample)
             self._axes = np.ascontiguousarray(axes[:, -KEPT:])
-        for start in range(len(self._kept), len(vectors), _TOGETHER):
-            parts, kept, left, error = self._split(vectors[start : start + _TOGETHER])
+        for start in range(len(self._parts), len(vectors), _TOGETHER):
+            parts, scales, rests, error = self._split(vectors[start : start + _TOGETHER])
             self._parts.extend(parts)
-            self._kept.extend(kept)
-            self._left.extend(left)
+            self._scales.extend(scales)
+            self._rests.extend(rests)
             self._error = max(self._error, error)
 
     def _split(self, vectors: npt.NDArray[np.int8]) -> tuple[npt.NDArray[np.int8], Singles, Singles, float]:
-        """The parts in whole numbers, their lengths, those of the rests, and the greatest error of the first."""
+        """The parts in whole numbers, their scales, the lengths of the rests, and the greatest error of a direction."""
         assert self._axes is not None
         parts = _units(vectors) @ self._axes
         whole = quantised_rows(parts)
         kept = np.linalg.norm(parts, axis=1)
-        left = np.sqrt(np.maximum(1 - kept * kept, 0))
-        return whole, kept, left, float(np.linalg.norm(_units(parts) - _units(whole), axis=1).max())
+        scales = (kept / np.maximum(lengths(whole), 1)).astype(np.float32)
+        rests = np.sqrt(np.maximum(1 - kept * kept, 0) + _ROUNDING)
+        return whole, scales, rests, float(np.linalg.norm(_units(parts) - _units(whole), axis=1).max())
 
 
 def _units(vectors: npt.NDArray[np.int8] | Singles) -> Singles:
