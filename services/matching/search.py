@@ -109,9 +109,9 @@ class Search:
             rows = rows[self._combined(rows, np.full(len(rows), MOST_COSINE)) >= needed[rows]]
             found = self._general(rows)
         else:
-            bounds = self._table.bounds.of(self._other.vector)
-            rows = np.flatnonzero((bounds >= least_cosine(threshold, self._model)) & meeting)
-            found = self._general(rows)
+            cosines = self._table.directions.cosines(self._other.vector)
+            rows = np.flatnonzero((cosines >= least_cosine(threshold, self._model)) & meeting)
+            found = self._combined(rows, cosines[rows])
         reaching = found >= needed[rows]
         return rows[reaching], found[reaching]
 
