@@ -49,7 +49,7 @@ def test_where_vectors_spread_unevenly_the_bounds_are_close() -> None:
     table.extend(drawn(chance, bounds.LEAST, 0.65))
     vector = drawn(chance, 1, 0.65)[0]
     above = Bounds(table).of(vector) - table.cosines(vector)
-    assert 0 <= above.min()
+    assert above.min() >= 0
     assert np.median(above) < 0.25
 
 
