@@ -6,7 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ import structlog
 from services.matching.answers import Answer, Pair, WorkItem
 from services.matching.embedding import ENCODER
 from services.matching.keeping import Keeper
-from services.matching.outcomes import Outcome, Proposed, Rule
+from services.matching.outcomes import Later, Outcome, Proposed, Rule
 from services.matching.proposals import Analysed, Proposer
 from services.matching.ranking import logit
 from services.matching.received import Received, received_by_shard
@@ -24,18 +24,42 @@ from services.matching.shard import Change, Shard
 from services.matching.shortlist import Entry
 from services.matching.snapshots import Origin
 from services.matching.statistics import Model
-from services.matching.store import MatchingStore
-from services.matching.work import Subject
-from shared.contracts.events import DemandSearched, MatchProposed, Side
+from services.matching.store import MatchingStore, Touched
+from services.matching.work import Subject, WorkRecord
+from shared.contracts.events import DemandSearched, MatchProposed, OrganisationKind, Side
 from shared.streaming import Event, Message, Timer, UnitOfWork
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
+Kinds = Mapping[str, OrganisationKind]
+"""By member id."""
 
 CONTINUATION = "continuation"
 """Name of the timer that goes on with a technology."""
 MOST_DEMANDS = 330
 """Demands that one technology may touch in one poll; each takes at most three messages, and a thousand is the limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a poll, or timers, bring one shard; found by its own thread, after the changes were made."""
+
+    shard: Shard
+    changes: Mapping[Subject, Change]
+    found: Mapping[str, Sequence[Entry]]
+    """By standing demand, the changed technologies that reach its floor."""
+    causes: Mapping[Any, Event[WorkItem] | Timer]
+    """By Cause."""
+    answers: Sequence[Answer] = ()
+    reconsidered: Collection[Pair] = ()
+    """Pairs that an answer now excludes or no longer does."""
+
+    @property
+    def touched(self) -> Touched:
+        """What shortlists it may change."""
+        technologies = {subject.id for subject in self.changes if subject.side is Side.TECHNOLOGY}
+        demands = {subject.id for subject in self.changes if subject.side is Side.DEMAND}
+        return Touched(demands | {demand for _, demand in self.reconsidered} | self.found.keys(), technologies)
 
 
 class Matcher:
@@ -78,22 +102,22 @@ class Matcher:
 
     async def match(self, events: Sequence[Event[WorkItem]], work: UnitOfWork) -> list[Message]:
         """New and changed records meet everything in their shard, answers their pair; proposals follow."""
-        by_shard = received_by_shard(events, work, self._id_of)
-        return [message for shard, own in by_shard.items() for message in await self._match(shard, own, work)]
+        received = received_by_shard(events, work, self._id_of)
+        turns = await self._run(partial(self._begin, await self._in_step(received, work), received))
+        messages = await self._settle(turns, work)
+        for number, turn in turns.items():
+            self._store.keep_records(work, number, turn.shard.number + 1, list(turn.changes.values()))
+            labels = [received[number].answers[answer] for answer in turn.answers]
+            self._store.keep_labels(work, number, labels)
+        return messages
 
     async def finish(self, timers: Sequence[Timer], work: UnitOfWork) -> list[Message]:
         """Goes on with technologies that touch more demands than one poll takes."""
         by_shard: dict[int, dict[Subject, Timer]] = defaultdict(dict)
         for timer in timers:
             by_shard[timer.data["shard"]][Subject(Side.TECHNOLOGY, timer.data["technology"])] = timer
-        messages: list[Message] = []
-        for number, causes in by_shard.items():
-            shard = await self._in_step(number, work)
-            # Nothing changes here: the records stand in the state, but not all shortlists have heard of them.
-            touched = {subject: Change(subject, shard.versions.get(subject, 0), None) for subject in causes}
-            found = await self._run(partial(self._rule.newcomers, shard, touched))
-            messages += await self._settle(number, shard, touched, found, causes, work)
-        return messages
+        turns = await self._run(partial(self._go_on, await self._in_step(by_shard, work), by_shard))
+        return await self._settle(turns, work)
 
     async def take_over(self, shards: Collection[int]) -> None:
         """Loads shards, so that their first event does not wait for it; forgets those that are somebody else's."""
@@ -104,68 +128,67 @@ class Matcher:
             if shard is None or shard.number != await self._store.committed_changes_of(number):
                 await self._load(number)
 
-    async def _match(self, number: int, received: Received, work: UnitOfWork) -> list[Message]:
-        shard = await self._in_step(number, work)
-        changes, answers = shard.newer(received.changes), shard.answers.newer(received.answers)
-        if not changes and not answers:
-            return []
-        found, reconsidered = await self._run(partial(self._apply, shard, changes, answers))
-        messages = await self._settle(number, shard, changes, found, received.causes, work, reconsidered)
-        self._store.keep_records(work, number, shard.number + 1, list(changes.values()))
-        labels = [received.answers[answer] for answer in answers]
-        self._store.keep_labels(work, number, labels)
+    def _begin(self, shards: Mapping[int, Shard], received: Mapping[int, Received]) -> dict[int, Turn]:
+        """Makes what is new; shards that hear nothing new have no turn."""
+        turns: dict[int, Turn] = {}
+        for number, shard in shards.items():
+            own = received[number]
+            changes, answers = shard.newer(own.changes), shard.answers.newer(own.answers)
+            if changes or answers:
+                shard.apply(changes.values())
+                reconsidered = {answer.pair for answer in shard.hear(answers)}
+                found = self._rule.newcomers(shard, changes)
+                turns[number] = Turn(shard, changes, found, own.causes, answers, reconsidered)
+        return turns
+
+    def _go_on(self, shards: Mapping[int, Shard], causes: Mapping[int, Mapping[Subject, Timer]]) -> dict[int, Turn]:
+        """Nothing changes here: the records stand in the state, but not all shortlists have heard of them."""
+        turns: dict[int, Turn] = {}
+        for number, shard in shards.items():
+            touched = {subject: Change(subject, shard.versions.get(subject, 0), None) for subject in causes[number]}
+            turns[number] = Turn(shard, touched, self._rule.newcomers(shard, touched), causes[number])
+        return turns
+
+    async def _settle(self, turns: Mapping[int, Turn], work: UnitOfWork) -> list[Message]:
+        """Brings the shortlists up to date and says what has changed in them."""
+        before = await self._store.proposed(work, {number: turn.touched for number, turn in turns.items()})
+        settled = await self._run(partial(self._outcomes, turns, before))
+        for number, (_, later) in settled.items():
+            for id in later:
+                data = {"shard": number, "technology": id}
+                cause = turns[number].causes[Subject(Side.TECHNOLOGY, id)]
+                work.set_timer(cause, CONTINUATION, f"{number}/{id}", datetime.now(UTC), data)
+        outcomes = {number: found for number, (found, _) in settled.items()}
+        records, kinds = await self._records(turns, outcomes, work)
+        messages = await self._run(partial(self._all_messages, turns, outcomes, records, kinds))
+        for number, turn in turns.items():
+            self._keep(number, turn.shard, outcomes[number], work)
         return messages
 
-    async def _settle(
-        self,
-        number: int,
-        shard: Shard,
-        changes: Mapping[Subject, Change],
-        found: Mapping[str, Sequence[Entry]],
-        causes: Mapping[Any, Event[WorkItem] | Timer],
-        work: UnitOfWork,
-        reconsidered: Collection[Pair] = (),
-    ) -> list[Message]:
-        """Brings the shortlists up to date and says what has changed in them. `causes`: by Cause."""
-        technologies = [subject.id for subject in changes if subject.side is Side.TECHNOLOGY]
-        demands = {subject.id for subject in changes if subject.side is Side.DEMAND}
-        demands |= {demand for _, demand in reconsidered}
-        before = await self._store.proposed(work, number, demands | found.keys(), technologies)
-        later = self._rule.later(changes, found, before, MOST_DEMANDS)
-        for id in later:
-            data = {"shard": number, "technology": id}
-            cause = causes[Subject(Side.TECHNOLOGY, id)]
-            work.set_timer(cause, CONTINUATION, f"{number}/{id}", datetime.now(UTC), data)
-        outcomes = await self._run(partial(self._rule.outcomes, shard, changes, found, before, later, reconsidered))
-        records = await self._records(number, shard, changes, outcomes, work)
-        total = len(shard.technologies)
-        messages = await self._run(
-            lambda: [
-                message
-                for outcome in outcomes
-                for message in self._messages(outcome, records, total, causes[outcome.cause])
-            ]
-        )
-        self._keep(number, shard, outcomes, work)
-        return messages
+    def _outcomes(
+        self, turns: Mapping[int, Turn], before: Mapping[int, Mapping[str, Proposed]]
+    ) -> dict[int, tuple[list[Outcome], Later]]:
+        """By shard, what its turn comes to, and what is left for another poll."""
+        settled: dict[int, tuple[list[Outcome], Later]] = {}
+        for number, turn in turns.items():
+            shard, changes, found, own = turn.shard, turn.changes, turn.found, before[number]
+            later = self._rule.later(changes, found, own, MOST_DEMANDS)
+            settled[number] = self._rule.outcomes(shard, changes, found, own, later, turn.reconsidered), later
+        return settled
 
-    def _apply(
-        self, shard: Shard, changes: Mapping[Subject, Change], answers: Sequence[Answer]
-    ) -> tuple[dict[str, list[Entry]], set[Pair]]:
-        shard.apply(changes.values())
-        reconsidered = {answer.pair for answer in shard.hear(answers)}
-        return self._rule.newcomers(shard, changes), reconsidered
-
-    async def _in_step(self, number: int, work: UnitOfWork) -> Shard:
-        """The shard as the state has it; loaded anew where it has missed a change, whoever made it."""
-        shard = self._shards.get(number)
-        if shard is not None:
-            await self._run(shard.take_back)
-        if shard is None or shard.number != await self._store.changes_of(work, number):
-            shard = await self._load(number)
-        if self._snapshots is not None and self._snapshots.is_due(number, shard):
-            await self._run(partial(self._snapshots.write, self._origin(number), shard))
-        return shard
+    async def _in_step(self, numbers: Collection[int], work: UnitOfWork) -> dict[int, Shard]:
+        """The shards as the state has them; loaded anew where one has missed a change, whoever made it."""
+        await self._run(lambda: [self._shards[number].take_back() for number in numbers if number in self._shards])
+        stands = await self._store.changes_of(work, numbers)
+        shards: dict[int, Shard] = {}
+        for number in numbers:
+            shard = self._shards.get(number)
+            if shard is None or shard.number != stands[number]:
+                shard = await self._load(number)
+            if self._snapshots is not None and self._snapshots.is_due(number, shard):
+                await self._run(partial(self._snapshots.write, self._origin(number), shard))
+            shards[number] = shard
+        return shards
 
     async def _load(self, number: int) -> Shard:
         shard = Shard(self._proposer.model)
@@ -189,23 +212,38 @@ class Matcher:
         return shard
 
     async def _records(
+        self, turns: Mapping[int, Turn], outcomes: Mapping[int, Sequence[Outcome]], work: UnitOfWork
+    ) -> tuple[dict[int, dict[Subject, WorkRecord]], Kinds]:
+        """By shard, the records that messages are made of, from this poll or else from the state; and their owners."""
+        new: dict[int, dict[Subject, WorkRecord]] = {}
+        missing: dict[int, set[Subject]] = {}
+        for number, turn in turns.items():
+            wanted = {subject for each in outcomes[number] if not each.is_closed for subject in each.subjects}
+            changed = {subject: turn.changes[subject].work for subject in wanted & turn.changes.keys()}
+            new[number] = {subject: record for subject, record in changed.items() if record is not None}
+            missing[number] = wanted - new[number].keys()
+        stored = await self._store.records(work, missing)
+        records = {number: stored[number] | new[number] for number in turns}
+        owners = {record.party.owner for own in records.values() for record in own.values()}
+        return records, await self._store.kinds(work, owners)
+
+    def _all_messages(
         self,
-        number: int,
-        shard: Shard,
-        changes: Mapping[Subject, Change],
-        outcomes: Sequence[Outcome],
-        work: UnitOfWork,
-    ) -> dict[Subject, Analysed]:
-        """The records that the messages are made of: from this poll, or else from the state."""
-        wanted = {subject for outcome in outcomes if not outcome.is_closed for subject in outcome.subjects}
-        new = {subject: change.work for subject, change in changes.items() if change.work and subject in wanted}
-        records = await self._store.records(work, number, wanted - new.keys())
-        records |= new
-        kinds = await self._store.kinds(work, {record.party.owner for record in records.values()})
-        return {
-            subject: Analysed(record, shard.profile(subject), kinds.get(record.party.owner))
-            for subject, record in records.items()
-        }
+        turns: Mapping[int, Turn],
+        outcomes: Mapping[int, Sequence[Outcome]],
+        records: Mapping[int, Mapping[Subject, WorkRecord]],
+        kinds: Kinds,
+    ) -> list[Message]:
+        messages: list[Message] = []
+        for number, turn in turns.items():
+            analysed = {
+                subject: Analysed(record, turn.shard.profile(subject), kinds.get(record.party.owner))
+                for subject, record in records[number].items()
+            }
+            total = len(turn.shard.technologies)
+            for outcome in outcomes[number]:
+                messages += self._messages(outcome, analysed, total, turn.causes[outcome.cause])
+        return messages
 
     def _messages(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from motor.motor_asyncio import AsyncIOMotorDatabase
@@ -37,6 +38,14 @@ ORGANISATIONS = "organisations"
 """_id: member id; version, kind."""
 SECRETS = "secrets"
 """_id: what for; value: random bytes: the key of the match ids, and the name of this database's state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """Whose shortlists are asked for: these demands', and those that hold one of these technologies."""
+
+    demands: Collection[str]
+    technologies: Collection[str]
 
 
 class MatchingStore:
@@ -76,10 +85,10 @@ class MatchingStore:
         )
         return bytes(found["value"])
 
-    async def changes_of(self, work: UnitOfWork, shard: int) -> int:
-        """The number of the last change of a shard's state, 0 for a new one."""
-        found = await work.collection(SHARDS).find_one({"_id": shard})
-        return found["number"] if found else 0
+    async def changes_of(self, work: UnitOfWork, shards: Collection[int]) -> dict[int, int]:
+        """By shard, the number of the last change of its state, 0 for a new one."""
+        found = await work.collection(SHARDS).find({"_id": {"$in": list(shards)}})
+        return dict.fromkeys(shards, 0) | {each["_id"]: each["number"] for each in found}
 
     async def load(self, shard: int, after: int = 0) -> tuple[int, list[Change], list[Proposed], list[Answer]]:
         """A shard's whole state with the number of its last change; with `after`, of records and
@@ -98,7 +107,7 @@ class MatchingStore:
                 return number, changes, proposed, answers
 
     async def committed_changes_of(self, shard: int) -> int:
-        """The same outside of a transaction."""
+        """The same of one shard, outside of a transaction."""
         found = await self._committed(SHARDS).find_one({"_id": shard})
         return found["number"] if found else 0
 
@@ -107,35 +116,41 @@ class MatchingStore:
             name, read_concern=ReadConcern("majority"), read_preference=ReadPreference.PRIMARY
         )
 
-    async def proposed(
-        self, work: UnitOfWork, shard: int, demands: Collection[str], technologies: Collection[str]
-    ) -> dict[str, Proposed]:
-        """What is proposed for these demands, and wherever one of these technologies is."""
+    async def proposed(self, work: UnitOfWork, touched: Mapping[int, Touched]) -> dict[int, dict[str, Proposed]]:
+        """By shard and demand id, what is proposed where the shard is touched; of other shards' technologies too."""
+        demands = {demand: number for number, each in touched.items() for demand in each.demands}
+        technologies = {technology for each in touched.values() for technology in each.technologies}
         either: list[Document] = []
         if demands:
             either.append({"_id": {"$in": list(demands)}})
         if technologies:
-            either.append({"shard": shard, "proposed.technology": {"$in": list(technologies)}})
-        if not either:
-            return {}
-        found = await work.collection(PROPOSALS).find({"$or": either})
-        return {each["_id"]: documents.proposed(each) for each in found}
+            either.append({"shard": {"$in": list(touched)}, "proposed.technology": {"$in": list(technologies)}})
+        proposed: dict[int, dict[str, Proposed]] = {number: {} for number in touched}
+        for found in await work.collection(PROPOSALS).find({"$or": either}) if either else ():
+            shard: int = found["shard"]
+            proposed[demands.get(found["_id"], shard)][found["_id"]] = documents.proposed(found)
+        return proposed
 
-    async def records(self, work: UnitOfWork, shard: int, subjects: Iterable[Subject]) -> dict[Subject, WorkRecord]:
-        """The present version of each of these records that is live."""
+    async def records(
+        self, work: UnitOfWork, wanted: Mapping[int, Iterable[Subject]]
+    ) -> dict[int, dict[Subject, WorkRecord]]:
+        """By shard, the present version of each of these records that is live."""
         by_side: dict[Side, list[str]] = {}
-        for subject in subjects:
-            by_side.setdefault(subject.side, []).append(documents.id_of(shard, subject.id))
-        records: dict[Subject, WorkRecord] = {}
+        for shard, subjects in wanted.items():
+            for subject in subjects:
+                by_side.setdefault(subject.side, []).append(documents.id_of(shard, subject.id))
+        records: dict[int, dict[Subject, WorkRecord]] = {shard: {} for shard in wanted}
         for side, ids in by_side.items():
             for found in await work.collection(_collection(side)).find({"_id": {"$in": ids}}):
                 change = documents.change(side, found, self._method)
                 if change.work is not None:
-                    records[change.subject] = change.work
+                    records[found["shard"]][change.subject] = change.work
         return records
 
-    async def kinds(self, work: UnitOfWork, members: Iterable[str]) -> dict[str, OrganisationKind]:
+    async def kinds(self, work: UnitOfWork, members: Collection[str]) -> dict[str, OrganisationKind]:
         """What kind of organisation each of these members is, as far as it has been registered."""
+        if not members:
+            return {}
         found = await work.collection(ORGANISATIONS).find({"_id": {"$in": list(members)}})
         return {each["_id"]: OrganisationKind(each["kind"]) for each in found}
 
