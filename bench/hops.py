@@ -37,7 +37,8 @@ class Submission:
     id: str
     partner: str
     """The standing record's id."""
-    partner_member: str
+    title: str
+    """Of both: no other counterpart of the partner has it."""
     produced: float = 0.0
     made: dict[str, float] = field(default_factory=dict[str, float])
     """By stage, the event's own time, whole milliseconds: after the work, before the commits."""
@@ -55,13 +56,14 @@ class Watch:
 
     def __init__(self, target: Target, members: Sequence[str]) -> None:
         self._target = target
-        self._inboxes = {target.topic(f"member.{member}.inbox"): member for member in members}
+        self._inboxes = [target.topic(f"member.{member}.inbox") for member in members]
         self._between = {target.topic(topic): stage for topic, stage in TOPICS.items()}
         self._consumers = [self._consumer(), self._consumer()]
         self._tasks: list[asyncio.Task[None]] = []
         self._by_id: dict[str, Submission] = {}
         self._by_pair: dict[tuple[str, str], Submission] = {}
         self._by_match: dict[str, Submission] = {}
+        self._by_partner: dict[tuple[str, str], Submission] = {}
         self.read: Counter[str] = Counter()
         """How many events were read, by stage."""
 
@@ -97,6 +99,7 @@ class Watch:
         """Notes what happens to it."""
         self._by_id[submission.id] = submission
         self._by_pair[submission.pair] = submission
+        self._by_partner[submission.partner, submission.title] = submission
 
     async def _follow(self, consumer: AIOKafkaConsumer, take: Any) -> None:
         while True:
@@ -134,9 +137,11 @@ class Watch:
         if _attribute(record, "ce_type") != PROPOSAL:
             return
         self.read["told"] += 1
-        match_id = (record.key or b"").decode()
-        submission = self._by_match.get(match_id)
-        if submission is not None and self._inboxes[record.topic] == submission.partner_member:
+        # Not by the match: what is read of match.proposed may come to this process later than what it led to.
+        proposal = orjson.loads(record.value or b"")
+        other = proposal.get("demand") or proposal["technology"]
+        submission = self._by_partner.get((proposal["own"]["id"], other["title"]))
+        if submission is not None:
             _note(submission, "told", record, now)
 
 

@@ -89,8 +89,10 @@ async def submit(
     for number, partner in enumerate(partners):
         kind = OTHER[partner.kind]
         member = chance.choice([each for each in MEMBERS if each != partner.member])
-        each = Submission(kind, f"{member}/new-{partner.kind}-{number}", partner.id, partner.member)
-        value = orjson.dumps(record(kind, each.id, partner.subject, chance))
+        id = f"{member}/new-{partner.kind}-{number}"
+        draft = record(kind, id, partner.subject, chance)
+        each = Submission(kind, id, partner.id, draft["title"])
+        value = orjson.dumps(draft)
         headers = event_headers(TYPES[kind], f"/members/{member}", subject=each.id)
         watch.expect(each)
         await asyncio.sleep(began + number / rate - time.monotonic())
@@ -129,6 +131,9 @@ async def measure(
         events = dict(watch.read)
     counted = submissions[WARM_UP:]
     arrived = [each for each in counted if "told" in each.seen]
+    for each in counted:
+        if "told" not in each.seen:
+            to_standard_error(f"missing: {each.partner} was not told of {each.id}, which came to {[*each.seen]}")
     if not arrived:
         raise SystemExit("nothing arrived: see the services' logs")
     p50, p99 = milliseconds([each.seen["told"] - each.produced for each in arrived])
