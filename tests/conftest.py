@@ -1,7 +1,7 @@
 """Fixtures of all tests: one real Kafka and MongoDB for the session, a platform of its own (a prefix) for each test.
 
-With `-n auto`, as in `make test`, three such sessions share the tests, each with servers of its own: so tests that kill
-servers, or have them fail, disturb nobody. They wait for a third of their time: two leave a third of two cores idle.
+With `-n auto`, as in `make test`, four such sessions share the tests, each with servers of its own: so tests that kill
+servers, or have them fail, disturb nobody. They wait almost half of their time: three leave a sixth of two cores idle.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from tests.platform import Platform
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Three take 1.8 GB for their servers; servers of which only the addresses are known can be nobody's own."""
-    return 0 if choice().kind == "addresses" else 3
+    """Four take 2.4 GB for their servers; servers of which only the addresses are known can be nobody's own."""
+    return 0 if choice().kind == "addresses" else 4
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
